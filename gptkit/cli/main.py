@@ -1,0 +1,82 @@
+"""The program: finds the command, runs it, and turns errors into one line and an exit code."""
+
+import importlib
+import os
+import sys
+
+import click
+
+from gptkit.errors import GptkitError
+
+# name -> module; a command is loaded when it is called or its help is listed
+COMMANDS = {
+    "sample": "gptkit.cli.sample",
+    "clean": "gptkit.cli.clean",
+    "dedup": "gptkit.cli.dedup",
+    "mix": "gptkit.cli.mix",
+    "tokenize": "gptkit.cli.tokenize",
+    "train": "gptkit.cli.train",
+    "make-tasks": "gptkit.cli.make_tasks",
+    "eval": "gptkit.cli.eval",
+    "generate": "gptkit.cli.generate",
+    "run": "gptkit.cli.run",
+    "show": "gptkit.cli.show",
+    "stats": "gptkit.cli.stats",
+}
+INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
+
+
+class Commands(click.Group):
+    """The group of all commands, each in a file of its own, in the order data flows."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[name]).command
+        return command
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  gptkit run pipelines/quickstart.yaml
+  gptkit clean crawl/*.warc.gz -o clean
+  gptkit eval model --tasks last_word --shots 0,1,8
+""",
+)
+@click.version_option(package_name="gptkit")
+def program() -> None:
+    """From a raw web crawl to a few-shot table: clean, dedup, mix, tokenize, train, eval."""
+
+
+def main() -> None:
+    """Runs the program; a user's mistake or a failure of the machine is one line, without a traceback."""
+    try:
+        code = program(standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except GptkitError as error:
+        code = fail(str(error), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        code = fail("stopped; the same command goes on where this one was", INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: be quiet
+        code = 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        code = fail(f"{where}{error.strerror or error}", 1)
+    sys.exit(code)
+
+
+def fail(line: str, code: int) -> int:
+    """Prints the one line of an error on standard error and gives the exit code."""
+    printable = "".join(c if c.isprintable() else " " for c in line)
+    print(f"gptkit: {printable}", file=sys.stderr)
+    return code

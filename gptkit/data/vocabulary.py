@@ -1,0 +1,49 @@
+"""What a tokenizer.json says of its tokens, without loading the tokenizer."""
+
+from pathlib import Path
+
+import numpy as np
+
+from gptkit.data.files import read_json
+from gptkit.errors import GptkitError
+
+END_OF_TEXT = "<|endoftext|>"
+
+
+def byte_characters() -> dict[str, int]:
+    """The byte that each character of a byte-level vocabulary stands for (GPT-2's table).
+
+    Printable bytes stand for themselves; the others are moved behind U+0100 in order.
+    """
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    moved = [byte for byte in range(256) if byte not in printable]
+    table = {chr(byte): byte for byte in printable}
+    return table | {chr(0x100 + place): byte for place, byte in enumerate(moved)}
+
+
+def token_bytes(tokenizer_json: Path) -> list[bytes]:
+    """The bytes each id stands for; special tokens and unused ids stand for none.
+
+    Raises GptkitError where the tokenizer is not a byte-level BPE one.
+    """
+    config = read_json(tokenizer_json)
+    vocabulary = config.get("model", {}).get("vocab")
+    if config.get("model", {}).get("type") != "BPE" or not isinstance(vocabulary, dict):
+        raise GptkitError(f"{tokenizer_json}: only byte-level BPE tokenizers are read here")
+    added = config.get("added_tokens", [])
+    size = 1 + max([*vocabulary.values(), *(token["id"] for token in added)])
+    table = byte_characters()
+    pieces = [b""] * size
+    try:
+        for token, index in vocabulary.items():
+            pieces[index] = bytes(table[character] for character in token)
+    except KeyError:
+        raise GptkitError(f"{tokenizer_json}: token {token!r} is not of a byte-level vocabulary") from None
+    for token in added:
+        pieces[token["id"]] = b"" if token.get("special") else token["content"].encode()
+    return pieces
+
+
+def bytes_per_token(tokenizer_json: Path) -> np.ndarray:
+    """The number of bytes each id stands for, int32 [vocabulary]; 0 for special tokens."""
+    return np.array([len(piece) for piece in token_bytes(tokenizer_json)], np.int32)

@@ -1,0 +1,222 @@
+"""A stage: an output folder that is made in phases of tasks and closed by a manifest.
+
+While a stage runs, everything it writes lies in `OUTPUT/.work`: the plan, what each finished task
+returned, scratch files, and the finished shards. A run that was stopped goes on behind the last
+finished task. Closing writes the manifest into `.work`, moves the shards to their place and the
+manifest last; a close that was interrupted is completed by the next run.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import importlib.metadata
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from gptkit.data import manifest as manifests
+from gptkit.data.files import TEMPORARY, read_json, write_json
+from gptkit.data.manifest import Manifest, Plan, Shard
+from gptkit.engine.pool import Function, Pool
+from gptkit.engine.progress import Progress
+from gptkit.engine.settings import digest_values
+from gptkit.errors import GptkitError
+
+WORK = ".work"
+MOVING = "moving.json"  # what a close is moving, so that an interrupted one can be undone
+VERSIONS = ("gptkit", "numpy", "pyarrow", "numba", "torch", "tokenizers", "gigatoken", "resiliparse", "ftfy")
+
+
+@dataclasses.dataclass(frozen=True)
+class Runtime:
+    """How a stage runs; nothing here changes what it writes, except `limit`."""
+
+    pool: Pool
+    progress: Progress
+    limit: int | None = None  # documents
+    dry_run: bool = False
+    overwrite: bool = False
+
+
+class Stage:
+    """An output folder being made. Use as a context manager around the whole of the work.
+
+    `finished` is the manifest where the folder already holds the result of the same plan.
+    Tasks write finished shards below `out` and scratch files below `scratch`.
+    Raises GptkitError where the folder holds something else.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        version: int,
+        settings: Any,
+        inputs: Sequence[dict[str, Any]],
+        output: Path,
+        runtime: Runtime,
+    ) -> None:
+        self.plan = Plan(name, version, digest_values(settings), runtime.limit, list(inputs))
+        self.output = output
+        self.runtime = runtime
+        self.work = output / WORK
+        self.out = self.work / "out"
+        self.scratch = self.work / "scratch"
+        self.finished: Manifest | None = None
+        self._lock: Any = None
+        self._seconds: dict[str, float] = {}
+        self._started = time.time()
+        self._stale = self._look()
+
+    def _look(self) -> bool:
+        """Finds out what the output folder holds; True where it is ours and must go first."""
+        if not self.output.exists():
+            return False
+        if not self.output.is_dir():
+            raise GptkitError(f"{self.output}: is a file; name a folder")
+        there: Plan | None = None
+        if (self.output / manifests.NAME).exists():
+            found = manifests.parse_manifest(self.output / manifests.NAME)
+            there = found.plan
+            if there.digest() == self.plan.digest():
+                with contextlib.suppress(GptkitError):  # a shard is missing: made again below
+                    self.finished = manifests.read_manifest(self.output)
+                    shutil.rmtree(self.work, ignore_errors=True)
+                return self.finished is None
+        elif (self.work / "plan.json").exists():
+            there = Plan(**read_json(self.work / "plan.json"))
+            if there.digest() == self.plan.digest():
+                return False
+        elif list(self.output.iterdir()) not in ([], [self.work]):
+            raise GptkitError(f"{self.output}: already holds something else; name an empty or new folder")
+        if there is None or self.runtime.overwrite or self.runtime.dry_run:
+            return there is not None
+        raise GptkitError(
+            f"{self.output}: already holds another result ({self.plan.difference(there)}); "
+            "name another folder or add --overwrite"
+        )
+
+    def __enter__(self) -> "Stage":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+            self._remove_if_nothing_was_done()
+
+    def _remove_if_nothing_was_done(self) -> None:
+        """Leaves no folder behind where a run failed before its first result."""
+        leftovers = [path for path in self.work.rglob("*") if path.is_file() and path.name not in ("plan.json", "lock")]
+        if self.work.exists() and not leftovers:
+            shutil.rmtree(self.work)
+            with contextlib.suppress(OSError):
+                self.output.rmdir()
+
+    def begin(self, what: str) -> bool:
+        """Says what will be done and takes the folder; False where it is only asked for (--dry-run)."""
+        if self.runtime.dry_run:
+            state = "make again" if self._stale else "go on with" if self.work.exists() else "make"
+            self.runtime.progress.say(f"{self.plan.stage}: would {state} {self.output}: {what}")
+            return False
+        self.runtime.progress.say(f"{self.plan.stage}: {what} → {self.output}")
+        if self._stale:
+            self._remove_old_result()
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        self.out.mkdir(exist_ok=True)
+        self._take_lock()
+        for leftover in self.work.rglob(f"*{TEMPORARY}"):
+            leftover.unlink()
+        write_json(self.work / "plan.json", dataclasses.asdict(self.plan))
+        return True
+
+    def _remove_old_result(self) -> None:
+        path, names = self.output / manifests.NAME, []
+        if path.exists():
+            old = manifests.parse_manifest(path)
+            names = [shard.name for shard in old.shards] + old.run.get("beside", [])
+            path.unlink()  # first, so that a folder half removed is never taken for a result
+        if (self.work / MOVING).exists():
+            names += read_json(self.work / MOVING)
+        for name in names:
+            (self.output / name).unlink(missing_ok=True)
+        shutil.rmtree(self.work, ignore_errors=True)
+        for folder in sorted((p for p in self.output.rglob("*") if p.is_dir()), reverse=True):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+    def _take_lock(self) -> None:
+        self._lock = open(self.work / "lock", "w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.close()
+            self._lock = None
+            raise GptkitError(f"{self.output}: another gptkit is writing there now") from None
+
+    def phase(self, name: str, function: Function, tasks: Sequence[Any], note: str = "tasks") -> list[dict[str, Any]]:
+        """Runs tasks and gives what each returned, in the order of the tasks.
+
+        Tasks that an earlier run of the same plan finished are not run again. A task's attribute
+        `weight`, if it has one, is its share of the progress bar.
+        """
+        started = time.monotonic()
+        folder = self.work / "done" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        results: list[dict[str, Any] | None] = [None] * len(tasks)
+        for index in range(len(tasks)):
+            path = folder / f"{index:06d}.json"
+            if path.exists():
+                results[index] = read_json(path)
+        waiting = [index for index, result in enumerate(results) if result is None]
+        if len(waiting) < len(tasks):
+            self.runtime.progress.say(f"{name}: going on; {len(tasks) - len(waiting)} of {len(tasks)} {note} were done")
+        weights = [max(1, getattr(task, "weight", 1)) for task in tasks]
+        with self.runtime.progress.bar(name, sum(weights)) as advance:
+            advance(sum(weights) - sum(weights[index] for index in waiting), "")
+            for position, result in self.runtime.pool.map(function, [tasks[index] for index in waiting]):
+                index = waiting[position]
+                write_json(folder / f"{index:06d}.json", result)
+                results[index] = result
+                advance(weights[index], "")
+        self._seconds[name] = round(time.monotonic() - started, 3)
+        return [result for result in results if result is not None]
+
+    def close(
+        self, shards: Sequence[Shard], counts: dict[str, Any], facts: dict[str, Any] | None = None, beside: Sequence[str] = ()
+    ) -> Manifest:
+        """Moves the shards from `out` to their place and writes the manifest as the last thing.
+
+        `beside` names files below `out` that are kept but not part of the digest (logs).
+        """
+        run = {
+            "seconds": round(time.time() - self._started, 3),
+            "phase_seconds": self._seconds,
+            "workers": self.runtime.pool.workers,
+            "versions": _versions(),
+            "output": str(self.output),
+            "beside": list(beside),
+        }
+        manifest = Manifest(self.plan, list(shards), facts or {}, counts, run)
+        names = [shard.name for shard in shards] + list(beside)
+        write_json(self.work / MOVING, names)
+        for name in names:
+            source, target = self.out / name, self.output / name
+            if source.exists():  # else an interrupted close has moved it
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(source, target)
+        manifest.write(self.output / manifests.NAME)
+        shutil.rmtree(self.work)
+        self.finished = manifest
+        return manifest
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in VERSIONS:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
