@@ -62,7 +62,9 @@ def stage_options(command: Command) -> Command:
     """Gives a command the options every stage has; it receives them as the argument `runtime`."""
 
     @functools.wraps(command)
-    def with_runtime(workers: int, limit: int | None, dry_run: bool, overwrite: bool, quiet: bool, **values: Any) -> Any:
+    def with_runtime(
+        workers: int, limit: int | None, dry_run: bool, overwrite: bool, quiet: bool, **values: Any
+    ) -> Any:
         with start(workers, limit, dry_run, overwrite, quiet) as runtime:
             return command(runtime=runtime, **values)
 
@@ -74,7 +76,12 @@ def stage_options(command: Command) -> Command:
 STAGE_OPTIONS: list[tuple[tuple[str, ...], dict[str, Any]]] = [
     (
         ("--workers",),
-        {"type": click.IntRange(0), "default": os.cpu_count, "show_default": "all cores", "help": "Processes; 0 runs everything in this one."},
+        {
+            "type": click.IntRange(0),
+            "default": os.cpu_count,
+            "show_default": "all cores",
+            "help": "Processes; 0 runs everything in this one.",
+        },
     ),
     (("--limit",), {"type": click.IntRange(1), "metavar": "N", "help": "Stop after the first N documents."}),
     (("--dry-run",), {"is_flag": True, "help": "Say what would be done and stop."}),
@@ -94,6 +101,10 @@ def start(workers: int, limit: int | None, dry_run: bool, overwrite: bool, quiet
 
 
 output_option = click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder to write (new, empty, or to go on with)."
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder to write (new, empty, or to go on with).",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")

@@ -30,9 +30,7 @@ class Shard:
     @staticmethod
     def describe(folder: Path, path: Path, rows: int = 0, source: str = "", kind: str = "documents") -> "Shard":
         """Reads size and checksum of a file that has been written."""
-        return Shard(
-            path.relative_to(folder).as_posix(), rows, path.stat().st_size, sha256_file(path), source, kind
-        )
+        return Shard(path.relative_to(folder).as_posix(), rows, path.stat().st_size, sha256_file(path), source, kind)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,8 +117,17 @@ def read_manifest(folder: Path) -> Manifest:
         if not path.is_file():
             raise GptkitError(f"{path}: is missing, though {folder / NAME} lists it; make the stage again")
         if path.stat().st_size != shard.bytes:
-            raise GptkitError(f"{path}: has {path.stat().st_size} bytes and should have {shard.bytes}; make the stage again")
+            raise GptkitError(
+                f"{path}: has {path.stat().st_size} bytes and should have {shard.bytes}; make the stage again"
+            )
     return manifest
+
+
+def verify(folder: Path, manifest: Manifest) -> None:
+    """Reads every shard and raises GptkitError at the first whose checksum is not the manifest's."""
+    for shard in manifest.shards:
+        if sha256_file(folder / shard.name) != shard.sha256:
+            raise GptkitError(f"{folder / shard.name}: its checksum is not the manifest's; make the stage again")
 
 
 def parse_manifest(path: Path) -> Manifest:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gptkit.data.files import atomic_path
+from gptkit.data.files import atomic_path, sha256_file
 from gptkit.data.manifest import Manifest, read_manifest
 from gptkit.errors import GptkitError
 
@@ -18,7 +18,7 @@ MAGIC = b"MMIDIDX\x00\x00"
 HEADER = struct.Struct("<9sQBQQ")  # magic, version, dtype code, sequences, document indices
 # Megatron has no code for uint32: a large vocabulary is written as int32
 CODES = {"uint16": 8, "uint32": 4}
-DTYPES = {8: np.dtype("<u2"), 4: np.dtype("<u4")}
+DTYPES: dict[int, np.dtype] = {8: np.dtype("<u2"), 4: np.dtype("<u4")}
 
 
 def dtype_for(vocabulary: int) -> str:
@@ -69,9 +69,10 @@ def open_tokens(folder: Path) -> TokenFolder:
     """Opens a folder of token shards. Raises GptkitError where it is none or is damaged."""
     manifest = read_manifest(folder)
     if manifest.plan.stage != "tokenize":
-        raise GptkitError(f"{folder}: holds the output of '{manifest.plan.stage}', not token shards (see gptkit tokenize)")
-    tokenizers = [shard.sha256 for shard in manifest.of_kind("tokenizer")]
-    if tokenizers != [manifest.facts["tokenizer"]]:
+        raise GptkitError(
+            f"{folder}: holds the output of '{manifest.plan.stage}', not token shards (see gptkit tokenize)"
+        )
+    if sha256_file(folder / "tokenizer.json") != manifest.facts["tokenizer"]:
         raise GptkitError(f"{folder}: the tokenizer there does not belong to the tokens; make the stage again")
     return TokenFolder(folder, manifest)
 

@@ -20,10 +20,17 @@ from gptkit.errors import GptkitError
 
 ATTEMPTS = 3
 # Each worker is one core: libraries that would start threads of their own are held to one.
-ONE_THREAD = {
-    name: "1"
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS", "NUMBA_NUM_THREADS", "ARROW_IO_THREADS")
-}
+ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "RAYON_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+        "ARROW_IO_THREADS",
+    ),
+    "1",
+)
 DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 
 Task = Any
@@ -52,7 +59,7 @@ class Pool:
             return
         waiting = deque(range(len(tasks)))
         attempts = [0] * len(tasks)
-        busy: dict[Connection, tuple[_Worker, int]] = {}
+        busy: dict[Any, tuple[_Worker, int]] = {}  # by the worker's pipe
         try:
             while waiting or busy:
                 while waiting and len(busy) < self.workers:
@@ -63,7 +70,7 @@ class Pool:
                     with contextlib.suppress(BrokenPipeError):  # it died idle; found out below
                         worker.pipe.send((function, tasks[index]))
                 for pipe in wait(list(busy)):
-                    worker, index = busy.pop(pipe)  # type: ignore[index]
+                    worker, index = busy.pop(pipe)
                     try:
                         kind, value = worker.pipe.recv()
                     except (EOFError, ConnectionResetError):

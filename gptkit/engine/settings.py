@@ -142,7 +142,7 @@ def make_settings(settings_class: type, values: Mapping[str, Any], where: str) -
 
 def digest_values(settings: Any) -> dict[str, Any]:
     """The settings that can change what a stage writes, as JSON values."""
-    outside = getattr(settings, "OUTSIDE_DIGEST", frozenset())
+    outside: frozenset[str] = getattr(settings, "OUTSIDE_DIGEST", frozenset())
     return {
         option.name: list(value) if isinstance(value := getattr(settings, option.name), tuple) else value
         for option in options(type(settings))

@@ -70,6 +70,8 @@ class Stage:
         self._seconds: dict[str, float] = {}
         self._started = time.time()
         self._stale = self._look()
+        if self.finished is not None:
+            runtime.progress.say(f"{name}: up to date ({output})")
 
     def _look(self) -> bool:
         """Finds out what the output folder holds; True where it is ours and must go first."""
@@ -102,7 +104,9 @@ class Stage:
     def __enter__(self) -> "Stage":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -186,7 +190,11 @@ class Stage:
         return [result for result in results if result is not None]
 
     def close(
-        self, shards: Sequence[Shard], counts: dict[str, Any], facts: dict[str, Any] | None = None, beside: Sequence[str] = ()
+        self,
+        shards: Sequence[Shard],
+        counts: dict[str, Any],
+        facts: dict[str, Any] | None = None,
+        beside: Sequence[str] = (),
     ) -> Manifest:
         """Moves the shards from `out` to their place and writes the manifest as the last thing.
 

@@ -1,0 +1,39 @@
+"""The command `gptkit make-tasks`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gptkit.cli.options import json_option, output_option, settings_options, stage_options
+from gptkit.tasks.settings import MakeTasksSettings
+
+
+@click.command(
+    "make-tasks",
+    epilog="""\b
+Examples:
+  gptkit make-tasks tokens -o tasks
+  gptkit make-tasks tokens -o tasks --items 500 --longest 300
+  gptkit eval model --tasks tasks --shots 0,1,8
+""",
+)
+@click.argument("tokens", type=click.Path(path_type=Path))
+@output_option
+@settings_options(MakeTasksSettings)
+@json_option
+@stage_options
+def command(tokens: Path, output: Path, settings: MakeTasksSettings, as_json: bool, runtime: Any) -> None:
+    """Make evaluation tasks from the held-out documents of a token folder.
+
+    TOKENS is the output of gptkit tokenize. Written are two tasks, as YAML in lm-eval's form with
+    their items in JSONL: last_word (say the last word of a passage, which the passage has had
+    before) and ending (which of four sentences follows the passage). Demonstrations come from
+    other held-out documents than the items that are scored.
+    """
+    from gptkit.tasks.stage import run
+
+    manifest = run(tokens, output, settings, runtime)
+    if as_json and manifest is not None:
+        click.echo(json.dumps(manifest.as_json(), ensure_ascii=False))

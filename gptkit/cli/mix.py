@@ -1,0 +1,36 @@
+"""`gptkit mix`."""
+
+from pathlib import Path
+
+import click
+
+from gptkit.cli.options import json_option, output_option, settings_options, stage_options
+from gptkit.cli.report import finish
+from gptkit.engine.stage import Runtime
+from gptkit.mixture.settings import MixSettings
+
+
+@click.command(
+    "mix",
+    epilog="""\b
+Examples:
+  gptkit mix web=0.6:web-dedup books=0.4:books-dedup -o mix
+  gptkit mix docs=3:dedup#docs forum=1:dedup#forum -o mix
+  gptkit mix web=0.8:web wiki=0.2:wiki -o mix --bytes 10GB
+""",
+)
+@click.argument("sources", nargs=-1, required=True, metavar="NAME=WEIGHT:PATH[#SOURCE]…")
+@output_option
+@settings_options(MixSettings)
+@stage_options
+@json_option
+def command(sources: tuple[str, ...], output: Path, settings: MixSettings, runtime: Runtime, as_json: bool) -> None:
+    """Draw a mixture from weighted sources and shuffle it.
+
+    PATH is the output of an earlier stage or a Parquet file; #SOURCE takes one source of it.
+    Weights are shares of the text's bytes. Documents are drawn without replacement: none comes a
+    second time before all of its source came once.
+    """
+    from gptkit.mixture.stage import run
+
+    finish(run(list(sources), output, settings, runtime), runtime, as_json)

@@ -1,0 +1,63 @@
+"""`gptkit show`."""
+
+from pathlib import Path
+
+import click
+
+from gptkit.cli.options import json_option
+
+
+@click.command(
+    "show",
+    epilog="""\b
+Examples:
+  gptkit show clean
+  gptkit show dedup/docs-00000.parquet --index 12
+  gptkit show tokens/train-00000.bin --index 3
+""",
+)
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--id", "identity", help="The document with this id.")
+@click.option("--index", type=click.IntRange(0), default=0, show_default=True, help="The document at this place.")
+@json_option
+def command(path: Path, identity: str | None, index: int, as_json: bool) -> None:
+    """Print one document of a stage's output, a Parquet file, or a token shard (.bin)."""
+    import json
+
+    from gptkit.cli.terminal import printable
+
+    if path.suffix == ".bin":
+        document = _from_tokens(path, index)
+    else:
+        document = _from_documents(str(path), identity, index)
+    if as_json:
+        print(json.dumps(document, ensure_ascii=False, default=str))
+        return
+    for name, value in document.items():
+        if name != "text":
+            click.echo(f"{name}: {printable(str(value))}", err=True)
+    print(printable(document["text"]))
+
+
+def _from_tokens(path: Path, index: int) -> dict[str, str]:
+    from tokenizers import Tokenizer
+
+    from gptkit.data.tokens import read_shard
+    from gptkit.errors import GptkitError
+
+    if not path.is_file():
+        raise GptkitError(f"{path}: no such file")
+    shard = read_shard(path)
+    if index >= len(shard):
+        raise GptkitError(f"{path}: has {len(shard):,} documents; --index goes from 0 to {len(shard) - 1}")
+    tokenizer = path.parent / "tokenizer.json"
+    if not tokenizer.is_file():
+        raise GptkitError(f"{tokenizer}: no such file; a token shard is read with the tokenizer beside it")
+    ids = shard.document(index).tolist()
+    return {"tokens": str(len(ids)), "text": Tokenizer.from_file(str(tokenizer)).decode(ids, skip_special_tokens=False)}
+
+
+def _from_documents(path: str, identity: str | None, index: int) -> dict[str, str]:
+    from gptkit.data.documents import find_document
+
+    return find_document(path, identity, index)

@@ -1,0 +1,34 @@
+"""What could not be read: counted, kept apart, and never a reason to stop."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from gptkit.data.files import atomic_path
+
+KEPT_BYTES = 100_000  # of each damaged record
+
+
+@dataclasses.dataclass(frozen=True)
+class Damage:
+    """A place in a file that could not be read."""
+
+    file: str
+    offset: int  # byte, or row
+    reason: str
+    raw: bytes = b""
+
+    def as_json(self) -> dict[str, Any]:
+        """One line of the file of damaged records; bytes that are no UTF-8 are shown as \\x escapes."""
+        text = self.raw[:KEPT_BYTES].decode("utf-8", "backslashreplace")
+        return {"file": self.file, "offset": self.offset, "reason": self.reason, "raw": text}
+
+
+def write_damage(path: Path, damage: Sequence[Damage]) -> None:
+    """Writes damaged records as JSONL."""
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        for entry in damage:
+            file.write(orjson.dumps(entry.as_json(), option=orjson.OPT_APPEND_NEWLINE))

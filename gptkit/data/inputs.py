@@ -1,0 +1,163 @@
+"""From what a user typed to the files to read, each with a source name, an identity and a digest."""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from gptkit.data import manifest as manifests
+from gptkit.data.files import safe_name, sha256_file, sha256_json
+from gptkit.errors import GptkitError, UsageError
+
+Format = Literal["warc", "jsonl", "parquet"]
+Compression = Literal["", "gzip", "zstd"]
+FORMATS: dict[str, Format] = {".warc": "warc", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd"}
+READABLE = ".warc, .jsonl (each plain, .gz or .zst) and .parquet"
+NAMED = re.compile(r"([A-Za-z0-9_.-]+)=(.+)", re.DOTALL)
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://")
+
+
+@dataclasses.dataclass(frozen=True)
+class InputFile:
+    """One file to read."""
+
+    source: str
+    path: str  # a local path or an address
+    relative: str  # to the argument it came from: the part of the path that enters identities
+    bytes: int  # on disk; 0 where it is not known
+    format: Format
+    compression: Compression
+    digest: str  # of the content; of the address where it is remote
+
+    @property
+    def remote(self) -> bool:
+        """Whether `path` is an address rather than a local path."""
+        return bool(ADDRESS.match(self.path))
+
+
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """All files of a command line, and the digest of each argument for the plan."""
+
+    files: list[InputFile]
+    digests: list[dict[str, Any]]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes on disk of the local files."""
+        return sum(file.bytes for file in self.files)
+
+
+def find_inputs(arguments: Sequence[str]) -> Inputs:
+    """Resolves `[NAME=]PATH` arguments: files, addresses, folders of files, outputs of stages.
+
+    Raises GptkitError for what is missing, empty or not readable here, and UsageError where two
+    arguments have one name.
+    """
+    files: list[InputFile] = []
+    digests: list[dict[str, Any]] = []
+    seen: set[str] = set()
+    for argument in arguments:
+        name, path = split_name(argument)
+        stage = Path(path).is_dir() and (Path(path) / manifests.NAME).exists()
+        if not name and not stage:  # a stage's shards know their sources
+            name = default_name(hide_credentials(path) if ADDRESS.match(path) else str(Path(path).resolve()))
+        found, digest = _find(name, path)
+        for source in {file.source for file in found}:
+            if source in seen:
+                raise UsageError(
+                    f"{path}: another input is named '{source}' too; write NAME={path} with a name of its own"
+                )
+        seen |= {file.source for file in found}
+        files += found
+        digests.append({"name": name, "digest": digest})
+    return Inputs(files, digests)
+
+
+def split_name(argument: str) -> tuple[str, str]:
+    """Splits `NAME=PATH`; the name is empty where there is none."""
+    match = NAMED.fullmatch(argument)
+    if match is None or ADDRESS.match(argument):
+        return "", argument
+    return match[1], match[2]
+
+
+def default_name(path: str) -> str:
+    """The source name of a path: its last part without the endings of formats."""
+    name = path.rstrip("/").rsplit("/", 1)[-1]
+    while (suffix := Path(name).suffix) in FORMATS or suffix in COMPRESSIONS:
+        name = name[: -len(suffix)]
+    return safe_name(name)
+
+
+def hide_credentials(address: str) -> str:
+    """An address without user, password, query and fragment, fit for manifests and messages."""
+    return re.sub(r"(?<=://)[^/@]*@", "", re.split(r"[?#]", address, maxsplit=1)[0])
+
+
+def _find(name: str, path: str) -> tuple[list[InputFile], str]:
+    if ADDRESS.match(path):
+        plain = hide_credentials(path)
+        form, compression = _format(plain)
+        file = InputFile(name, path, plain.rsplit("/", 1)[-1], 0, form, compression, sha256_json(plain))
+        return [file], file.digest
+    local = Path(path)
+    if local.is_file():
+        file = _describe(local, local.name, name)
+        return [file], file.digest
+    if not local.is_dir():
+        raise GptkitError(f"{path}: no such file or folder")
+    if (local / manifests.NAME).exists() or (local / ".work").exists():
+        return _find_stage(name, local)
+    files = [
+        _describe(inside, inside.relative_to(local).as_posix(), name)
+        for inside in sorted(local.rglob("*"))
+        if inside.is_file() and _suffixes(inside.name) is not None
+    ]
+    if not files:
+        raise GptkitError(f"{path}: holds no file that is read here ({READABLE}) and no {manifests.NAME}")
+    return files, sha256_json([[file.relative, file.digest] for file in files])
+
+
+def _find_stage(name: str, folder: Path) -> tuple[list[InputFile], str]:
+    manifest = manifests.read_manifest(folder)
+    shards = manifest.of_kind("crawl") + manifest.of_kind("documents")
+    if not shards:
+        raise GptkitError(f"{folder}: holds the output of '{manifest.plan.stage}', which are no documents")
+    files = [
+        InputFile(
+            name or shard.source or default_name(str(folder)),
+            str(folder / shard.name),
+            shard.name,
+            shard.bytes,
+            *_format(shard.name),
+            shard.sha256,
+        )
+        for shard in shards
+    ]
+    return files, manifest.digest
+
+
+def _describe(path: Path, relative: str, source: str) -> InputFile:
+    size = path.stat().st_size
+    if size == 0:
+        raise GptkitError(f"{path}: is empty")
+    return InputFile(source, str(path), relative, size, *_format(str(path)), sha256_file(path))
+
+
+def _suffixes(name: str) -> tuple[Format, Compression] | None:
+    stem, compression = name.lower(), ""
+    for ending, kind in COMPRESSIONS.items():
+        if stem.endswith(ending):
+            stem, compression = stem.removesuffix(ending), kind
+    form = next((form for ending, form in FORMATS.items() if stem.endswith(ending)), None)
+    return None if form is None else (form, compression)  # type: ignore[return-value]
+
+
+def _format(name: str) -> tuple[Format, Compression]:
+    found = _suffixes(name)
+    if found is None or (found[0] == "parquet" and found[1]):
+        raise GptkitError(f"{name}: is read by its ending, and this one is none of {READABLE}")
+    return found

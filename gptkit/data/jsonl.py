@@ -1,0 +1,136 @@
+"""Reads JSONL documents, by ranges where the file is plain; broken lines are kept apart."""
+
+import gzip
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import IO, Any
+
+import orjson
+import pyarrow as pa
+
+from gptkit.data.damage import Damage
+from gptkit.data.identity import document_id
+from gptkit.data.inputs import InputFile
+from gptkit.data.streams import open_plain
+
+BATCH_BYTES = 8_000_000
+LINE_BYTES = 256_000_000  # a longer line is damage: no document is that long
+SAMPLE_LINES = 1_000  # from which the types of further columns are taken
+KNOWN = ("id", "text", "url", "source")
+TYPES: dict[type, pa.DataType] = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
+BROKEN_STREAM = (OSError, EOFError, zlib.error, gzip.BadGzipFile)
+
+
+def read(
+    file: InputFile, start: int, end: int | None, further: Sequence[pa.Field], damage: list[Damage]
+) -> Iterator[pa.RecordBatch]:
+    """Reads the lines that begin in bytes [start, end) as batches of id, text, url, source and `further`.
+
+    A line is damage where it is no JSON object, no UTF-8, or has no string `text`.
+    """
+    rows: list[dict[str, Any]] = []
+    size = 0
+    for offset, line in _lines(file, start, end, damage):
+        row = _parse(file, offset, line, damage)
+        if row is None:
+            continue
+        rows.append(row)
+        size += len(line)
+        if size >= BATCH_BYTES:
+            yield _batch(rows, further)
+            rows, size = [], 0
+    if rows:
+        yield _batch(rows, further)
+
+
+def further_columns(file: InputFile) -> list[pa.Field]:
+    """The columns of the first lines besides id, text, url and source.
+
+    Mixed numbers are float64; everything that is no string, number or boolean is kept as JSON text.
+    """
+    types: dict[str, pa.DataType] = {}
+    for count, (_, line) in enumerate(_lines(file, 0, None, [])):
+        if count == SAMPLE_LINES:
+            break
+        row = _parse(file, 0, line, [])
+        for name, value in (row or {}).items():
+            if name not in KNOWN and value is not None:
+                types[name] = common_type(types.get(name), TYPES.get(type(value), pa.string()))
+    return [pa.field(name, kind) for name, kind in types.items()]
+
+
+def common_type(one: pa.DataType | None, other: pa.DataType) -> pa.DataType:
+    """The type that holds both: float64 for mixed numbers, else text."""
+    if one is None or one == other:
+        return other
+    if {one, other} <= {pa.int64(), pa.float64()}:
+        return pa.float64()
+    return pa.string()
+
+
+def _parse(file: InputFile, offset: int, line: bytes, damage: list[Damage]) -> dict[str, Any] | None:
+    if not line.strip():
+        return None
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        damage.append(Damage(file.relative, offset, f"no JSON: {error.msg}", line))
+        return None
+    if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+        damage.append(Damage(file.relative, offset, "no JSON object with a string 'text'", line))
+        return None
+    own = row.get("id")
+    row["id"] = str(own) if isinstance(own, str | int) and own != "" else document_id(file, offset)
+    row["url"] = row["url"] if isinstance(row.get("url"), str) else ""
+    row["source"] = file.source
+    return row
+
+
+def _batch(rows: list[dict[str, Any]], further: Sequence[pa.Field]) -> pa.RecordBatch:
+    fields = [pa.field(name, pa.string()) for name in KNOWN] + list(further)
+    columns = [pa.array([_fit(row.get(field.name), field.type) for row in rows], field.type) for field in fields]
+    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _fit(value: Any, kind: pa.DataType) -> Any:
+    """A value as the column's type; null where it cannot be one."""
+    if value is None or (kind == pa.string() and isinstance(value, str)):
+        return value
+    if kind == pa.string():
+        return orjson.dumps(value).decode()
+    if kind == pa.float64() and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if kind == pa.int64() and type(value) is int and -(1 << 63) <= value < 1 << 63:
+        return value
+    return value if kind == pa.bool_() and isinstance(value, bool) else None
+
+
+def _lines(file: InputFile, start: int, end: int | None, damage: list[Damage]) -> Iterator[tuple[int, bytes]]:
+    with open_plain(file) as stream:
+        position = 0
+        if start:
+            stream.seek(start - 1)
+            position = start - 1 + len(stream.readline())  # ends the line that began before
+        while end is None or position < end:
+            try:
+                line = stream.readline(LINE_BYTES)
+                if len(line) == LINE_BYTES and not line.endswith(b"\n"):
+                    damage.append(Damage(file.relative, position, f"a line of over {LINE_BYTES:,} bytes"))
+                    position += len(line) + _skip_line(stream)
+                    continue
+            except BROKEN_STREAM as error:
+                damage.append(Damage(file.relative, position, f"{type(error).__name__}: {error}"))
+                return
+            if not line:
+                return
+            yield position, line
+            position += len(line)
+
+
+def _skip_line(stream: IO[bytes]) -> int:
+    skipped = 0
+    while part := stream.readline(1 << 20):
+        skipped += len(part)
+        if part.endswith(b"\n"):
+            break
+    return skipped

@@ -1,0 +1,84 @@
+"""Evaluates one task with one number of shots."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from gptkit.engine.progress import Progress
+from gptkit.evaluation.metrics import Answer, measure
+from gptkit.evaluation.requests import Encoder, Fitted
+from gptkit.evaluation.scorer import Scorer
+from gptkit.tasks.items import Item, read_demonstrations, read_items
+from gptkit.tasks.prompts import draw_demonstrations
+from gptkit.tasks.task import Task
+
+
+class Runner:
+    """A task whose items are read once for all numbers of shots."""
+
+    def __init__(self, task: Task, encoder: Encoder, scorer: Scorer, seed: int, limit: int | None) -> None:
+        self.task = task
+        self.encoder = encoder
+        self.scorer = scorer
+        self.seed = seed
+        self.limit = limit  # items
+        self._items: list[Item] = []
+        self._pool: list[Item] = []
+
+    def run(self, shots: int, progress: Progress) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """The result over all items, and a log of each item. Raises GptkitError naming task file and field."""
+        items = self._items = self._items or read_items(self.task, self.task.split, self.limit)
+        drawn = [self._demonstrations(item, shots) for item in items]
+        fitted = [self.encoder.fit(self.task, item, shown) for item, shown in zip(items, drawn, strict=True)]
+        rows = self.scorer.rows(request for one in fitted for request in one.requests)
+        with progress.bar(f"{self.task.name} {shots}", sum(len(row.tokens) for row in rows)) as advance:
+            self.scorer.score(rows, advance)
+        answers = [self._answer(item, one) for item, one in zip(items, fitted, strict=True)]
+        logs = [self._log(shots, *one) for one in zip(answers, drawn, fitted, strict=True)]
+        return self._result(shots, answers, fitted), logs
+
+    def _demonstrations(self, item: Item, shots: int) -> list[Item]:
+        if shots == 0:
+            return []
+        self._pool = self._pool or read_demonstrations(self.task)
+        return draw_demonstrations(self.task, item, self._pool, shots, self.seed)
+
+    def _answer(self, item: Item, fitted: Fitted) -> Answer:
+        scores = [self.scorer[request] for request in fitted.requests]
+        lengths = tuple(len(request.continuation) for request in fitted.requests)
+        return Answer(item, tuple(score.logprob for score in scores), lengths, scores[item.gold].greedy)
+
+    def _result(self, shots: int, answers: Sequence[Answer], fitted: Sequence[Fitted]) -> dict[str, Any]:
+        counts = [one.demonstrations for one in fitted]
+        return {
+            "task": self.task.name,
+            "version": self.task.metadata.get("version"),
+            "split": self.task.split,
+            "output_type": self.task.output_type,
+            "shots": shots,
+            "demonstrations_mean": sum(counts) / len(counts),
+            "demonstrations_min": min(counts),
+            "items": len(answers),
+            "items_cut": sum(one.cut for one in fitted),
+            "requests": sum(len(one.requests) for one in fitted),
+            "requests_encoded_apart": sum(one.apart for one in fitted),
+            "metrics": {name: dataclasses.asdict(measure(name, answers)) for name in self.task.metrics},
+        }
+
+    def _log(self, shots: int, answer: Answer, drawn: Sequence[Item], fitted: Fitted) -> dict[str, Any]:
+        item = answer.item
+        accuracies = [name for name in self.task.metrics if name.startswith("acc")]
+        row = {
+            "task": self.task.name,
+            "shots": shots,
+            "item": item.index,
+            "demonstrations": [example.index for example in drawn[: fitted.demonstrations]],
+            "target": item.target,
+            "logprobs": list(answer.logprobs),
+            "tokens": list(answer.tokens),
+            "greedy": answer.greedy,
+            "right": {name: answer.right(name) for name in accuracies},
+        }
+        if item.choices:
+            row |= {"gold": item.gold, "chosen": {name: answer.chosen(name) for name in accuracies}}
+        return row

@@ -1,0 +1,42 @@
+"""How kernels are compiled: without the interpreter, without bounds checks, kept on disk.
+
+Kernels get plain arrays: the UTF-8 bytes and offsets of an Arrow string column. They do not check
+bounds, so sizes are checked in Python before the call. A kernel's helpers and constants stand in
+its own file, since numba does not notice when they change in another.
+"""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gptkit" / "numba"
+
+try:  # numba reads its cache back with pickle: the folder is ours alone
+    CACHE.mkdir(mode=0o700, parents=True, exist_ok=True)
+    CACHE.chmod(0o700)
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(CACHE))
+except OSError:  # no home to write to: kernels are compiled in each process
+    pass
+
+import numba  # noqa: E402  (after its cache folder is named)
+
+
+def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compiles a function that is called from Python."""
+    return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+
+
+def helper(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compiles a function that kernels of the same file call; it is inlined by LLVM."""
+    return numba.njit(forceinline=True, error_model="numpy")(function)
+
+
+def compile_kernels(say: Callable[[str], None], warm_up: Callable[[], None], kernels: Sequence[Any]) -> None:
+    """Compiles `kernels` by calling `warm_up` once, so that workers find them on disk, and says so."""
+    started = time.monotonic()
+    warm_up()
+    misses = sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels)
+    if misses:
+        say(f"compiled {misses} kernels in {time.monotonic() - started:.1f} s (kept for next time)")

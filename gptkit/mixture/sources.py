@@ -1,0 +1,67 @@
+"""The sources of a mixture, and how much of each a budget takes."""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+
+from gptkit.data.documents import Documents, open_documents
+from gptkit.errors import GptkitError, UsageError
+
+SOURCE = re.compile(r"([A-Za-z0-9_.-]+)=([^:]+):(.+)", re.DOTALL)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One source: its documents and its weight (any positive number; weights are normalised)."""
+
+    name: str
+    weight: float
+    documents: Documents
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """What a budget takes of a source: whole epochs, and bytes of one more."""
+
+    epochs: int
+    rest: int  # bytes
+
+
+def open_sources(arguments: Sequence[str]) -> list[Source]:
+    """Reads `NAME=WEIGHT:PATH` or `NAME=WEIGHT:PATH#SOURCE` arguments.
+
+    PATH is a stage's output or a Parquet file; `#SOURCE` takes only that source of it. Raises
+    UsageError for the form, GptkitError for what is not there.
+    """
+    sources: list[Source] = []
+    for argument in arguments:
+        match = SOURCE.fullmatch(argument)
+        weight = _number(match[2]) if match else 0.0
+        if match is None or not 0 < weight < float("inf"):
+            raise UsageError(f"{argument}: write NAME=WEIGHT:PATH with a weight above 0, for example web=0.6:clean")
+        if match[1] in (source.name for source in sources):
+            raise UsageError(f"{argument}: two sources are named '{match[1]}'")
+        path, _, part = match[3].partition("#")
+        sources.append(Source(match[1], weight, open_documents(path, part)))
+    return sources
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+def shares(weights: Sequence[float], sizes: Sequence[int], budget: int | None) -> tuple[int, list[Share]]:
+    """The budget in bytes and each source's share of it.
+
+    Without a budget it is the largest that repeats no source. Raises GptkitError for an empty source.
+    """
+    total = sum(weights)
+    if min(sizes, default=0) == 0:
+        raise GptkitError("a source of the mixture holds no text")
+    if budget is None:
+        budget = int(min(size * total / weight for size, weight in zip(sizes, weights, strict=True)))
+    asked = [round(budget * weight / total) for weight in weights]
+    return budget, [Share(bytes_ // size, bytes_ % size) for bytes_, size in zip(asked, sizes, strict=True)]

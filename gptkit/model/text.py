@@ -1,0 +1,55 @@
+"""Text to token ids and back."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from gptkit.data.vocabulary import END_OF_TEXT
+from gptkit.errors import GptkitError
+
+LONGEST_CHARACTER = 4  # bytes of UTF-8, each of which may be a token of its own
+
+
+class Codec:
+    """A tokenizer of the tokenizers library. Raises GptkitError where the file is none.
+
+    Special tokens written out in a text are text: encoding never gives a special id.
+    """
+
+    def __init__(self, tokenizer_path: Path) -> None:
+        try:
+            self._tokenizer = Tokenizer.from_file(str(tokenizer_path))
+        except Exception as error:  # the library raises plain Exception
+            reason = "no such file" if not tokenizer_path.exists() else f"is no tokenizer ({error})"
+            raise GptkitError(f"{tokenizer_path}: {reason}") from None
+        self._tokenizer.encode_special_tokens = True  # special tokens are split like any text
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self.end_of_text: int | None = self._tokenizer.token_to_id(END_OF_TEXT)
+        self.vocab_size: int = 1 + max(self._tokenizer.get_vocab().values(), default=-1)
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text, without any that the tokenizer would put around it.
+
+        Half a surrogate pair, which is no text, counts as a question mark.
+        """
+        sound = text.encode("utf-8", "replace").decode()
+        ids: list[int] = self._tokenizer.encode(sound, add_special_tokens=False).ids
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids; special tokens give none, bytes that are no UTF-8 give U+FFFD."""
+        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
+        return text
+
+    def stream(self, ids: Iterable[int]) -> Iterator[str]:
+        """The text of ids as they come, held back while a character is incomplete."""
+        pending: list[int] = []
+        for token in ids:
+            pending.append(token)
+            text = self.decode(pending)
+            if not text.endswith("\ufffd") or len(pending) >= LONGEST_CHARACTER:
+                pending.clear()
+                yield text
+        yield self.decode(pending)

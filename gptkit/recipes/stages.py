@@ -1,0 +1,76 @@
+"""The stages a recipe can name. Each is loaded when it is run."""
+
+import dataclasses
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gptkit.data.manifest import Manifest
+from gptkit.engine.settings import make_settings
+from gptkit.engine.stage import Runtime
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """One stage of a recipe with its paths filled in."""
+
+    inputs: list[str]
+    output: Path
+    settings: Any
+    paths: dict[str, str]  # settings that are paths, by name
+    runtime: Runtime
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A stage by name: its room, its settings class, how many inputs it takes, and how it is called."""
+
+    room: str
+    settings_class: str
+    least: int
+    most: int | None
+    call: Callable[[Callable[..., Any], Call], Manifest | None]
+    paths: tuple[str, ...] = ()  # keys that name a file or an earlier stage, and are no settings
+
+    def settings(self, values: dict[str, Any], where: str) -> Any:
+        """Builds the stage's settings. Raises UsageError naming `where` and the key."""
+        module = importlib.import_module(f"gptkit.{self.room}.settings")
+        return make_settings(getattr(module, self.settings_class), values, where)
+
+    def run(self, call: Call) -> Manifest | None:
+        """Runs the stage; None where it was only asked for (--dry-run) and is not up to date."""
+        return self.call(importlib.import_module(f"gptkit.{self.room}.stage").run, call)
+
+
+def _none(run: Callable[..., Any], call: Call) -> Any:
+    return run(call.output, call.settings, call.runtime)
+
+
+def _many(run: Callable[..., Any], call: Call) -> Any:
+    return run(call.inputs, call.output, call.settings, call.runtime)
+
+
+def _text(run: Callable[..., Any], call: Call) -> Any:
+    return run(call.inputs[0], call.output, call.settings, call.runtime)
+
+
+def _path(run: Callable[..., Any], call: Call) -> Any:
+    return run(Path(call.inputs[0]), call.output, call.settings, call.runtime)
+
+
+def _tokenize(run: Callable[..., Any], call: Call) -> Any:
+    tokenizer = Path(call.paths["tokenizer"]) if "tokenizer" in call.paths else None
+    return run(call.inputs[0], call.output, call.settings, call.runtime, tokenizer)
+
+
+KINDS = {
+    "sample": Kind("sample", "SampleSettings", 0, 0, _none),
+    "clean": Kind("clean", "CleanSettings", 1, None, _many),
+    "dedup": Kind("dedup", "DedupSettings", 1, 1, _text),
+    "mix": Kind("mixture", "MixSettings", 1, None, _many),
+    "tokenize": Kind("tokenization", "TokenizeSettings", 1, 1, _tokenize, ("tokenizer",)),
+    "train": Kind("training", "TrainSettings", 1, 1, _path),
+    "make-tasks": Kind("tasks", "MakeTasksSettings", 1, 1, _path),
+    "eval": Kind("evaluation", "EvalSettings", 1, 1, _path),
+}
