@@ -7,6 +7,10 @@ class GptkitError(Exception):
     exit_code = 1
 
 
+class InputError(GptkitError):
+    """The input can make no result, however often it is tried: a stage leaves nothing behind."""
+
+
 class UsageError(GptkitError):
     """The command, recipe or settings are wrong: nothing was started. Exits with 2."""
 

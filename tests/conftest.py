@@ -2,10 +2,12 @@
 
 import importlib
 import inspect
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from gptkit.data.files import sha256_file
@@ -16,6 +18,10 @@ from gptkit.engine.pool import Pool
 from gptkit.engine.progress import Progress
 from gptkit.engine.stage import Runtime, Stage
 from gptkit.tasks.settings import MakeTasksSettings
+
+# kernels compile in the first example; where tests decide, they are the same each time
+settings.register_profile("gptkit", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("gptkit")
 
 MODULES = "argparse ast asyncio collections csv datetime decimal difflib email heapq http.client inspect json logging optparse pathlib pickle random re shutil socket sqlite3 statistics string subprocess tarfile textwrap threading typing unittest unittest.mock urllib.request zipfile".split()
 VOCABULARY = 512

@@ -21,7 +21,7 @@ from gptkit.data.inputs import InputFile, find_inputs
 from gptkit.data.manifest import Manifest, Shard
 from gptkit.data.pieces import Piece, cut, further_columns, read
 from gptkit.engine.stage import Runtime, Stage
-from gptkit.errors import GptkitError
+from gptkit.errors import InputError
 from gptkit.kernels.gopher import gopher_statistics
 from gptkit.kernels.jit import compile_kernels
 
@@ -83,7 +83,7 @@ def run(inputs: Sequence[str], output: Path, settings: CleanSettings, runtime: R
         if counts["documents_in"] == 0:
             first = next((entry for result in results for entry in result["damage"]), None)
             reason = f"{first['file']}: {first['reason']}" if first else "no HTML pages and no documents"
-            raise GptkitError(f"{', '.join(inputs)}: nothing could be read ({reason})")
+            raise InputError(f"{', '.join(inputs)}: nothing could be read ({reason})")
         counts["repeated_ids"] = 0
         if any(file.format != "warc" for file in found.files):
             shard_names = tuple(f"{name}.parquet" for name in names)

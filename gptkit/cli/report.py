@@ -60,7 +60,7 @@ def print_table(title: str, lines: list[tuple[str, str]]) -> None:
 
     table = Table(title=escape(title), title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column()
-    table.add_column(justify="right")
+    table.add_column(justify="right", overflow="fold")
     for label, value in lines:
         table.add_row(escape(label), escape(value))
     Console(file=sys.stderr).print(table)

@@ -95,10 +95,10 @@ def find_document(path: str, identity: str | None, index: int) -> dict[str, Any]
             continue
         for batch in read_documents(file, rows, schema):
             if identity is None and index < place + len(batch):
-                return batch[index - place : index - place + 1].to_pylist()[0]  # type: ignore[no-any-return]
+                return batch[index - place : index - place + 1].to_pylist()[0]
             if identity is not None:
                 for found in np.flatnonzero(pc.equal(batch.column("id"), identity).to_numpy(zero_copy_only=False)):
-                    return batch[int(found) : int(found) + 1].to_pylist()[0]  # type: ignore[no-any-return]
+                    return batch[int(found) : int(found) + 1].to_pylist()[0]
             place += len(batch)
     what = f"no document with id '{identity}'" if identity is not None else f"{place:,} documents; --index starts at 0"
     raise GptkitError(f"{path}: has {what}")

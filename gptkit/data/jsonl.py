@@ -1,6 +1,5 @@
 """Reads JSONL documents, by ranges where the file is plain; broken lines are kept apart."""
 
-import gzip
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
@@ -18,7 +17,7 @@ LINE_BYTES = 256_000_000  # a longer line is damage: no document is that long
 SAMPLE_LINES = 1_000  # from which the types of further columns are taken
 KNOWN = ("id", "text", "url", "source")
 TYPES: dict[type, pa.DataType] = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
-BROKEN_STREAM = (OSError, EOFError, zlib.error, gzip.BadGzipFile)
+BROKEN_STREAM = (OSError, EOFError, zlib.error)
 
 
 def read(

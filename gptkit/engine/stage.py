@@ -24,7 +24,7 @@ from gptkit.data.manifest import Manifest, Plan, Shard
 from gptkit.engine.pool import Function, Pool
 from gptkit.engine.progress import Progress
 from gptkit.engine.settings import digest_values
-from gptkit.errors import GptkitError
+from gptkit.errors import GptkitError, InputError
 
 WORK = ".work"
 MOVING = "moving.json"  # what a close is moving, so that an interrupted one can be undone
@@ -110,12 +110,12 @@ class Stage:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
-            self._remove_if_nothing_was_done()
+            self._remove_if_nothing_was_done(isinstance(error, InputError))
 
-    def _remove_if_nothing_was_done(self) -> None:
-        """Leaves no folder behind where a run failed before its first result."""
+    def _remove_if_nothing_was_done(self, hopeless: bool) -> None:
+        """Leaves no folder behind where a run failed before its first result, or can never have one."""
         leftovers = [path for path in self.work.rglob("*") if path.is_file() and path.name not in ("plan.json", "lock")]
-        if self.work.exists() and not leftovers:
+        if self.work.exists() and (hopeless or not leftovers):
             shutil.rmtree(self.work)
             with contextlib.suppress(OSError):
                 self.output.rmdir()

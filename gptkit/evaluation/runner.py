@@ -30,9 +30,9 @@ class Runner:
         items = self._items = self._items or read_items(self.task, self.task.split, self.limit)
         drawn = [self._demonstrations(item, shots) for item in items]
         fitted = [self.encoder.fit(self.task, item, shown) for item, shown in zip(items, drawn, strict=True)]
-        rows = self.scorer.rows(request for one in fitted for request in one.requests)
-        with progress.bar(f"{self.task.name} {shots}", sum(len(row.tokens) for row in rows)) as advance:
-            self.scorer.score(rows, advance)
+        groups = self.scorer.groups(one.requests for one in fitted)
+        with progress.bar(f"{self.task.name} {shots}", sum(group.tokens for group in groups)) as advance:
+            self.scorer.score(groups, advance)
         answers = [self._answer(item, one) for item, one in zip(items, fitted, strict=True)]
         logs = [self._log(shots, *one) for one in zip(answers, drawn, fitted, strict=True)]
         return self._result(shots, answers, fitted), logs

@@ -1,4 +1,4 @@
-"""Log-likelihoods of requests, in batches of about equal length."""
+"""Log-likelihoods of requests: what the choices of an item begin with is read once, and nothing is read twice."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from gptkit.evaluation.requests import Request
+from gptkit.model.cache import Cache
 from gptkit.model.transformer import GPT
 
 HEAD_ROWS = 2048  # positions whose logits are held at a time
@@ -20,12 +21,30 @@ class Score:
     greedy: bool  # whether each token of the continuation is the model's first choice
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Row:
     """A sequence the model reads, with all requests that are answered by it."""
 
     tokens: tuple[int, ...]
     requests: list[Request]
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """The rows of one item."""
+
+    rows: list[Row]
+    shared: int  # tokens that all rows begin with and behind which everything scored lies
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest row."""
+        return max(len(row.tokens) for row in self.rows)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all rows, as if each were read by itself."""
+        return sum(len(row.tokens) for row in self.rows)
 
 
 class Scorer:
@@ -37,24 +56,35 @@ class Scorer:
         self.device = device
         self._scores: dict[Request, Score] = {}
 
-    def rows(self, requests: Iterable[Request]) -> list[Row]:
-        """What the model has to read for requests that have not been scored, from the longest to the shortest."""
-        rows = shared_rows(request for request in dict.fromkeys(requests) if request not in self._scores)
-        return sorted(rows, key=lambda row: (-len(row.tokens), row.tokens))
+    def groups(self, items: Iterable[Sequence[Request]]) -> list[Group]:
+        """What the model has to read for the requests of items, without those that have been scored."""
+        planned = set(self._scores)
+        groups = []
+        for requests in items:
+            new = [request for request in dict.fromkeys(requests) if request not in planned]
+            planned.update(new)
+            if new:
+                groups.append(group_of(new))
+        return groups
 
-    def score(self, rows: Sequence[Row], advance: Callable[[int, str], None] = lambda amount, note: None) -> None:
-        """Answers the requests of `rows`; `advance` is told of every token read.
+    def score(self, groups: Iterable[Group], advance: Callable[[int, str], None] = lambda amount, note: None) -> None:
+        """Answers the requests of groups; `advance` is told of every token.
 
-        Sequences are filled up on the right, where a causal model does not look. So a score is the
-        same in any batch, up to the rounding of float32.
+        Items of like length are read together, filled up on the right, where a causal model does
+        not look. So a score is the same in any batch, up to the rounding of float32.
         """
-        start = 0
-        while start < len(rows):
-            count = max(1, self.batch_tokens // len(rows[start].tokens))
-            batch = rows[start : start + count]
-            self._score(batch)
-            start += count
-            advance(sum(len(row.tokens) for row in batch), "")
+        order = sorted(groups, key=lambda group: (len(group.rows), group.shared, group.longest), reverse=True)
+        batch: list[Group] = []
+        longest = 0
+        for group in order:
+            like = not batch or len(group.rows) == len(batch[0].rows)
+            if batch and (not like or (len(batch) + 1) * max(longest, group.longest) > self.batch_tokens):
+                self._read(batch, advance)
+                batch, longest = [], 0
+            batch.append(group)
+            longest = max(longest, group.longest)
+        if batch:
+            self._read(batch, advance)
 
     def __getitem__(self, request: Request) -> Score:
         """The score of a request that has been scored."""
@@ -65,23 +95,40 @@ class Scorer:
         self._scores.clear()
 
     @torch.inference_mode()
-    def _score(self, batch: Sequence[Row]) -> None:
-        longest = len(batch[0].tokens)
-        ids = torch.zeros(len(batch), longest, dtype=torch.long)
+    def _read(self, batch: Sequence[Group], advance: Callable[[int, str], None]) -> None:
+        """Reads groups of equally many rows: what each group's rows share once, then row after row of all groups."""
+        shared = min(group.shared for group in batch)
+        cache = None
+        if shared:
+            longest = max(group.longest for group in batch)
+            cache = Cache(dataclasses.replace(self.model.config, context=longest))  # takes no more memory than is used
+            self.model.hidden(self._ids([group.rows[0].tokens[:shared] for group in batch]), cache)
+        for rows in zip(*(group.rows for group in batch), strict=True):
+            if cache is not None:
+                cache.length = shared  # forgets the rows before
+            hidden = self.model.hidden(self._ids([row.tokens[shared:] for row in rows]), cache)
+            self._answer(rows, hidden, shared)
+        advance(sum(group.tokens for group in batch), "")
+
+    def _ids(self, sequences: Sequence[Sequence[int]]) -> Tensor:
+        """Ids, int64 [sequences, longest], with zeros on the right."""
+        ids = torch.zeros(len(sequences), max(map(len, sequences)), dtype=torch.long)
+        for number, sequence in enumerate(sequences):
+            ids[number, : len(sequence)] = torch.tensor(sequence)
+        return ids.to(self.device)
+
+    def _answer(self, rows: Sequence[Row], hidden: Tensor, skipped: int) -> None:
+        """Scores the requests of rows from their hidden states [rows, T, width], which begin behind `skipped` tokens."""
         places: list[int] = []  # in the flattened batch: what predicts each scored token
         targets: list[int] = []
-        requests: list[Request] = []
-        for number, row in enumerate(batch):
-            ids[number, : len(row.tokens)] = torch.tensor(row.tokens)
+        for number, row in enumerate(rows):
             for request in row.requests:
-                first = number * longest + len(request.context) - 1
+                first = number * hidden.shape[1] + len(request.context) - 1 - skipped
                 places += range(first, first + len(request.continuation))
                 targets += request.continuation
-                requests.append(request)
-        hidden = self.model.hidden(ids.to(self.device)).flatten(0, 1)
-        values, best = self._token_scores(hidden, places, targets)
+        values, best = self._token_scores(hidden.flatten(0, 1), places, targets)
         end = 0
-        for request in requests:
+        for request in (request for row in rows for request in row.requests):
             start, end = end, end + len(request.continuation)
             self._scores[request] = Score(float(values[start:end].sum()), bool(best[start:end].all()))
 
@@ -100,10 +147,10 @@ class Scorer:
         return torch.cat(values).double(), torch.cat(best)
 
 
-def shared_rows(requests: Iterable[Request]) -> list[Row]:
-    """The sequences that answer all requests: one that another one begins with is not read by itself.
+def group_of(requests: Sequence[Request]) -> Group:
+    """The rows that answer the requests of an item: a sequence that another one begins with is not read by itself.
 
-    So the choices of an item that are one token long take one sequence together.
+    So choices that are one token long take one row together.
     """
     rows: list[Row] = []
     # in reverse lexicographic order a sequence comes right behind those that begin with it
@@ -113,4 +160,8 @@ def shared_rows(requests: Iterable[Request]) -> list[Row]:
             rows[-1].requests.append(request)
         else:
             rows.append(Row(read, [request]))
-    return rows
+    if len(rows) == 1:
+        return Group(rows, 0)
+    # all rows share what the first and the last in order share; what predicts the first scored token stays with each
+    common = next(i for i, pair in enumerate(zip(rows[0].tokens, rows[-1].tokens, strict=False)) if pair[0] != pair[1])
+    return Group(rows, min(common, min(len(request.context) for request in requests) - 1))

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from gptkit.data.documents import Documents, open_documents
-from gptkit.errors import GptkitError, UsageError
+from gptkit.errors import InputError, UsageError
 
 SOURCE = re.compile(r"([A-Za-z0-9_.-]+)=([^:]+):(.+)", re.DOTALL)
 
@@ -56,11 +56,11 @@ def _number(text: str) -> float:
 def shares(weights: Sequence[float], sizes: Sequence[int], budget: int | None) -> tuple[int, list[Share]]:
     """The budget in bytes and each source's share of it.
 
-    Without a budget it is the largest that repeats no source. Raises GptkitError for an empty source.
+    Without a budget it is the largest that repeats no source. Raises InputError for an empty source.
     """
     total = sum(weights)
     if min(sizes, default=0) == 0:
-        raise GptkitError("a source of the mixture holds no text")
+        raise InputError("a source of the mixture holds no text")
     if budget is None:
         budget = int(min(size * total / weight for size, weight in zip(sizes, weights, strict=True)))
     asked = [round(budget * weight / total) for weight in weights]

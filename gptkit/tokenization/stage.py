@@ -16,7 +16,7 @@ from gptkit.data.inputs import InputFile
 from gptkit.data.manifest import Manifest, Shard
 from gptkit.data.tokens import dtype_for, write_shard
 from gptkit.engine.stage import Runtime, Stage
-from gptkit.errors import GptkitError, UsageError
+from gptkit.errors import GptkitError, InputError, UsageError
 from gptkit.sampling.draws import uniform
 from gptkit.tokenization.encode import Encoder
 from gptkit.tokenization.learn import learn_merges, write_tokenizer
@@ -139,7 +139,7 @@ def run(
         if stage.finished or not stage.begin(what):
             return stage.finished
         if total == 0:
-            raise GptkitError(f"{source}: holds no documents")
+            raise InputError(f"{source}: holds no documents")
         check_free_space(output, 3 * documents.bytes)
         path = stage.out / "tokenizer.json"
         if tokenizer is None:

@@ -1,0 +1,151 @@
+import gzip
+import json
+import random
+
+import pytest
+
+from gptkit.data.inputs import default_name, find_inputs, hide_credentials
+from gptkit.data.pieces import cut, further_columns, read
+from gptkit.errors import GptkitError, UsageError
+
+
+def documents(path, task_bytes=16_000_000, damage=None):
+    files = find_inputs([str(path)]).files
+    further = further_columns(files)
+    damage = [] if damage is None else damage
+    return [
+        row
+        for task in cut(files, task_bytes)
+        for piece in task
+        for batch in read(piece, further, damage)
+        for row in batch.to_pylist()
+    ]
+
+
+def write_jsonl(path, rows):
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def test_a_plain_file_reads_the_same_however_it_is_cut(tmp_path):
+    generator = random.Random(1)
+    rows = [{"text": "é" * generator.randrange(300), "n": i} for i in range(400)]
+    write_jsonl(tmp_path / "a.jsonl", rows)
+    whole = documents(tmp_path / "a.jsonl")
+    assert [row["n"] for row in whole] == list(range(400))
+    assert len({row["id"] for row in whole}) == 400
+    for size in (10, 137, 5_000, 100_000):
+        assert documents(tmp_path / "a.jsonl", size) == whole
+
+
+def test_packed_files_read_as_plain_ones(tmp_path):
+    import zstandard
+
+    rows = [{"text": f"text {i}", "id": f"own-{i}"} for i in range(50)]
+    for folder in "abc":
+        (tmp_path / folder).mkdir()
+    write_jsonl(tmp_path / "a" / "x.jsonl", rows)
+    content = (tmp_path / "a" / "x.jsonl").read_bytes()
+    (tmp_path / "b" / "x.jsonl.gz").write_bytes(gzip.compress(content[:300]) + gzip.compress(content[300:]))
+    (tmp_path / "c" / "x.jsonl.zst").write_bytes(zstandard.compress(content))
+    found = [
+        documents(tmp_path / folder / name)
+        for folder, name in (("a", "x.jsonl"), ("b", "x.jsonl.gz"), ("c", "x.jsonl.zst"))
+    ]
+    assert found[0] == found[1] == found[2]
+    assert found[0][3]["id"] == "own-3"
+
+
+def test_broken_lines_are_kept_apart_and_do_not_stop_the_run(tmp_path):
+    path = tmp_path / "bad.jsonl"
+    good = b'{"text": "good"}\n'
+    bad = [
+        b"{broken\n",
+        b'{"text": "\xff"}\n',
+        b'{"text": 5}\n',
+        b"[1, 2]\n",
+        b'{"text": "\\ud800"}\n',
+        b"\n",
+        b'{"nothing": 1}',
+    ]
+    path.write_bytes(good + b"".join(bad[:-1]) + good + bad[-1])
+    damage = []
+    found = documents(path, damage=damage)
+    assert [row["text"] for row in found] == ["good", "good"]
+    assert len(damage) == 6  # an empty line is none
+    assert damage[0].offset == len(good)
+    assert damage[0].raw == bad[0]
+    assert "\\xff" in damage[1].as_json()["raw"]
+
+
+def test_a_gzip_file_that_ends_early_gives_what_is_before_the_end(tmp_path):
+    lines = b"".join(
+        b'{"text": "%s %d"}\n' % (bytes(random.Random(i).choices(b"abcdefgh", k=80)), i) for i in range(500)
+    )
+    (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(lines)[:9000])
+    damage = []
+    found = documents(tmp_path / "cut.jsonl.gz", damage=damage)
+    assert 50 < len(found) < 500
+    assert [row["text"].split()[1] for row in found] == [str(i) for i in range(len(found))]
+    assert len(damage) == 1
+
+
+def test_further_columns_keep_their_types(tmp_path):
+    write_jsonl(
+        tmp_path / "a.jsonl",
+        [
+            {"text": "x", "n": 1, "mixed": 1, "f": 1, "deep": {"a": [1]}},
+            {"text": "y", "mixed": "two", "f": 0.5, "n": None},
+        ],
+    )
+    first, second = documents(tmp_path / "a.jsonl")
+    assert (first["n"], first["mixed"], first["f"], first["deep"]) == (1, "1", 1.0, '{"a":[1]}')
+    assert (second["n"], second["mixed"], second["f"], second["deep"]) == (None, "two", 0.5, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("missing.jsonl", None, "no such file"),
+        ("empty.jsonl", b"", "is empty"),
+        ("x.txt.bz2", b"x", "is read by its ending"),
+        ("x.parquet", b"no parquet", "cannot be read as Parquet"),
+    ],
+)
+def test_what_cannot_be_read_is_one_clear_line(tmp_path, name, content, line):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(GptkitError, match=line) as caught:
+        documents(tmp_path / name)
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_ids_do_not_depend_on_where_the_folder_lies(tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder / "crawl").mkdir(parents=True)
+        write_jsonl(tmp_path / folder / "crawl" / "a.jsonl", [{"text": "x"}])
+    assert documents(tmp_path / "one" / "crawl") == documents(tmp_path / "two" / "crawl")
+
+
+def test_two_inputs_of_one_name_need_names(tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        write_jsonl(tmp_path / folder / "a.jsonl", [{"text": folder}])
+    with pytest.raises(UsageError, match="NAME="):
+        find_inputs([str(tmp_path / "one" / "a.jsonl"), str(tmp_path / "two" / "a.jsonl")])
+    named = find_inputs([f"first={tmp_path}/one/a.jsonl", f"second={tmp_path}/two/a.jsonl"])
+    assert [file.source for file in named.files] == ["first", "second"]
+
+
+def test_credentials_are_taken_out_of_addresses():
+    assert hide_credentials("https://user:secret@host/a.warc.gz?token=1#x") == "https://host/a.warc.gz"
+    assert default_name("https://host/crawl/a.warc.gz") == "a"
+
+
+def test_crc_errors_are_damage(tmp_path):
+    packed = bytearray(gzip.compress(b'{"text": "one"}\n' * 3))
+    packed[-6] ^= 1
+    (tmp_path / "crc.jsonl.gz").write_bytes(packed)
+    damage = []
+    assert len(documents(tmp_path / "crc.jsonl.gz", damage=damage)) <= 3
+    assert len(damage) == 1

@@ -1,0 +1,81 @@
+import gzip
+
+import pytest
+
+from gptkit.data.inputs import find_inputs
+from gptkit.data.pieces import cut, read
+
+
+def record(number, body=None, status="200 OK", kind="response", content_type="text/html; charset=utf-8"):
+    body = (
+        body
+        if body is not None
+        else b"<html><body><p>Page %d %s</p></body></html>" % (number, b"word " * (number * 7 % 50))
+    )
+    http = b"HTTP/1.1 %s\r\nContent-Type: %s\r\n\r\n%s" % (status.encode(), content_type.encode(), body)
+    header = (
+        f"WARC/1.1\r\nWARC-Type: {kind}\r\nWARC-Record-ID: <urn:uuid:{number:032x}>\r\nWARC-Date: 2020-01-01T00:00:00Z\r\n"
+        f"WARC-Target-URI: http://site.example/{number}\r\nContent-Type: application/http; msgtype=response\r\nContent-Length: {len(http)}\r\n\r\n"
+    )
+    return header.encode() + http + b"\r\n\r\n"
+
+
+def pages(path, task_bytes=16_000_000):
+    damage = []
+    pieces = [piece for task in cut(find_inputs([str(path)]).files, task_bytes) for piece in task]
+    rows = [row for piece in pieces for batch in read(piece, [], damage) for row in batch.to_pylist()]
+    return rows, damage
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_every_cut_gives_the_same_pages(tmp_path, packed):
+    records = [record(i) for i in range(60)]
+    path = tmp_path / ("a.warc.gz" if packed else "a.warc")
+    path.write_bytes(b"".join(gzip.compress(r) if packed else r for r in records))
+    whole, damage = pages(path)
+    assert [row["url"] for row in whole] == [f"http://site.example/{i}" for i in range(60)]
+    assert damage == []
+    for size in (100, 999, 7_000, 50_000):
+        assert pages(path, size) == (whole, [])
+
+
+def test_only_pages_are_read(tmp_path):
+    records = [
+        record(1),
+        record(2, status="404 Not Found"),
+        record(3, kind="request"),
+        record(4, content_type="image/png"),
+        record(5),
+    ]
+    (tmp_path / "a.warc.gz").write_bytes(b"".join(map(gzip.compress, records)))
+    rows, damage = pages(tmp_path / "a.warc.gz")
+    assert [row["url"][-1] for row in rows] == ["1", "5"]
+    assert damage == []
+
+
+def test_damage_costs_only_the_damaged_record(tmp_path):
+    members = [gzip.compress(record(i)) for i in range(6)]
+    broken = bytearray(members[2])
+    broken[len(broken) // 2] ^= 0xFF
+    (tmp_path / "a.warc.gz").write_bytes(b"".join([*members[:2], bytes(broken), *members[3:]]))
+    rows, damage = pages(tmp_path / "a.warc.gz")
+    assert [row["url"][-1] for row in rows] == ["0", "1", "3", "4", "5"]
+    assert [entry.offset for entry in damage] == [len(members[0]) + len(members[1])]
+
+
+def test_a_file_that_ends_early_gives_what_is_whole(tmp_path):
+    members = [gzip.compress(record(i)) for i in range(4)]
+    (tmp_path / "a.warc.gz").write_bytes(b"".join(members)[:-20])
+    rows, damage = pages(tmp_path / "a.warc.gz")
+    assert [row["url"][-1] for row in rows] == ["0", "1", "2"]
+    assert len(damage) == 1
+
+
+def test_packed_pages_are_unpacked(tmp_path):
+    body = gzip.compress(b"<p>inner page</p>")
+    http = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Encoding: gzip\r\n\r\n" + body
+    plain = record(1)
+    head = plain[: plain.index(b"Content-Length")]
+    (tmp_path / "a.warc").write_bytes(head + b"Content-Length: %d\r\n\r\n" % len(http) + http + b"\r\n\r\n")
+    rows, _ = pages(tmp_path / "a.warc")
+    assert rows[0]["html"] == b"<p>inner page</p>"
