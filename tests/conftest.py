@@ -23,7 +23,7 @@ from gptkit.tasks.settings import MakeTasksSettings
 settings.register_profile("gptkit", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("gptkit")
 
-MODULES = "argparse ast asyncio collections csv datetime decimal difflib email heapq http.client inspect json logging optparse pathlib pickle random re shutil socket sqlite3 statistics string subprocess tarfile textwrap threading typing unittest unittest.mock urllib.request zipfile".split()
+MODULES = "argparse ast asyncio collections csv datetime decimal difflib email heapq http.client inspect json logging optparse pathlib pickle random re shutil socket sqlite3 statistics string subprocess tarfile textwrap threading unittest unittest.mock urllib.request zipfile".split()
 VOCABULARY = 512
 HELD_OUT = 5  # every fifth document
 

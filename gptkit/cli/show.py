@@ -26,10 +26,8 @@ def command(path: Path, identity: str | None, index: int, as_json: bool) -> None
 
     from gptkit.cli.terminal import printable
 
-    if path.suffix == ".bin":
-        document = _from_tokens(path, index)
-    else:
-        document = _from_documents(str(path), identity, index)
+    from_tokens = path.suffix == ".bin"
+    document = _from_tokens(path, index) if from_tokens else _from_documents(str(path), identity, index)
     if as_json:
         print(json.dumps(document, ensure_ascii=False, default=str))
         return

@@ -21,13 +21,10 @@ Examples:
 )
 @click.argument("source", metavar="IN")
 @output_option
-@click.option("--tokenizer", type=click.Path(path_type=Path), help="Take this tokenizer.json instead of learning one.")
 @settings_options(TokenizeSettings)
 @stage_options
 @json_option
-def command(
-    source: str, output: Path, tokenizer: Path | None, settings: TokenizeSettings, runtime: Runtime, as_json: bool
-) -> None:
+def command(source: str, output: Path, settings: TokenizeSettings, runtime: Runtime, as_json: bool) -> None:
     """Learn a vocabulary, or take one, and write token shards.
 
     Writes `.bin` (nanoGPT) with `.idx` (Megatron) for a training and a validation split, and
@@ -36,4 +33,4 @@ def command(
     """
     from gptkit.tokenization.stage import run
 
-    finish(run(source, output, settings, runtime, tokenizer), runtime, as_json)
+    finish(run(source, output, settings, runtime), runtime, as_json)

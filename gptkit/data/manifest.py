@@ -136,12 +136,16 @@ def parse_manifest(path: Path) -> Manifest:
     try:
         shards = [Shard(**shard) for shard in value["shards"]]
         manifest = Manifest(Plan(**value["plan"]), shards, value["facts"], value["counts"], value["run"])
-        names_stay_inside = all(
-            not Path(shard.name).is_absolute() and ".." not in Path(shard.name).parts for shard in shards
-        )
+        names_stay_inside = all(map(stays_inside, [shard.name for shard in shards] + manifest.run.get("beside", [])))
         sound = value["digest"] == manifest.digest and value["format"] == FORMAT and names_stay_inside
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, AttributeError):
         sound = False
     if not sound:
         raise GptkitError(f"{path}: is not a manifest of this version of gptkit, or was changed by hand")
     return manifest
+
+
+def stays_inside(name: str) -> bool:
+    """Whether a name that was read from a file is one of a file below the folder it is relative to."""
+    path = Path(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts

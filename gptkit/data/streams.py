@@ -26,7 +26,8 @@ def open_raw(file: InputFile) -> Iterator[IO[bytes]]:
     try:
         opened = fsspec.open(file.path, "rb", cache_type="readahead").open()
     except Exception as error:  # each protocol's library has errors of its own
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        lines = str(error).splitlines()
+        reason = lines[0] if lines and file.path not in lines[0] else "no such file there, or no network"
         raise GptkitError(f"{hide_credentials(file.path)}: cannot be reached ({reason})") from None
     with opened:
         try:

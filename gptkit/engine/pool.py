@@ -73,7 +73,7 @@ class Pool:
                     worker, index = busy.pop(pipe)
                     try:
                         kind, value = worker.pipe.recv()
-                    except (EOFError, ConnectionResetError):
+                    except (EOFError, OSError):  # it died before or while it answered
                         code = worker.exit_code()
                         if attempts[index] >= ATTEMPTS:
                             raise GptkitError(

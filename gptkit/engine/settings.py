@@ -9,15 +9,17 @@ A ``__post_init__`` may raise ValueError for values that make no sense.
 
 import dataclasses
 import difflib
+import math
 import re
 import types
 import typing
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any, Literal
 
 from gptkit.errors import UsageError
 
-COUNT = re.compile(r"(-?\d+(?:\.\d+)?) *([kKMGBT]?)B?")
+COUNT = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?) *([kKMGBT]?)B?")
 SCALE = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "T": 10**12}
 
 
@@ -50,6 +52,8 @@ class Option:
             raise ValueError("a value is needed")
         if self.many:
             parts = value.split(",") if isinstance(value, str) else value
+            if parts == [""]:
+                parts = []
             if not isinstance(parts, list | tuple):
                 parts = [parts]
             return tuple(self._read_one(part) for part in parts)
@@ -68,10 +72,10 @@ class Option:
             return read_count(value)
         if self.kind is float:
             try:
-                if isinstance(value, bool):
+                if isinstance(value, bool) or not math.isfinite(float(value)):
                     raise ValueError
                 return float(value)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 raise ValueError(f"{value!r} is not a number") from None
         if not isinstance(value, str):
             # YAML reads an unquoted 1 or no as something else than text
@@ -88,8 +92,8 @@ def read_count(value: Any) -> int:
     match = COUNT.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError(f"{value!r} is not a whole number")
-    exact = float(match[1]) * SCALE[match[2]]
-    if not exact.is_integer():
+    exact = Fraction(match[1]) * SCALE[match[2]]  # as a float, 2.3M would be no whole number
+    if exact.denominator != 1:
         raise ValueError(f"{value!r} is not a whole number")
     return int(exact)
 

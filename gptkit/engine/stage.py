@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from gptkit.data import manifest as manifests
-from gptkit.data.files import TEMPORARY, read_json, write_json
+from gptkit.data.files import TEMPORARY, read_json, sync_folder, write_json
 from gptkit.data.manifest import Manifest, Plan, Shard
 from gptkit.engine.pool import Function, Pool
 from gptkit.engine.progress import Progress
@@ -27,7 +27,7 @@ from gptkit.engine.settings import digest_values
 from gptkit.errors import GptkitError, InputError
 
 WORK = ".work"
-MOVING = "moving.json"  # what a close is moving, so that an interrupted one can be undone
+MOVING = "moving.json"  # what a close is moving, or a removal removing: one that is interrupted is undone or completed
 VERSIONS = ("gptkit", "numpy", "pyarrow", "numba", "torch", "tokenizers", "gigatoken", "resiliparse", "ftfy")
 
 
@@ -89,7 +89,7 @@ class Stage:
                     shutil.rmtree(self.work, ignore_errors=True)
                 return self.finished is None
         elif (self.work / "plan.json").exists():
-            there = Plan(**read_json(self.work / "plan.json"))
+            there = _read_plan(self.work / "plan.json")
             if there.digest() == self.plan.digest():
                 return False
         elif list(self.output.iterdir()) not in ([], [self.work]):
@@ -127,39 +127,69 @@ class Stage:
             self.runtime.progress.say(f"{self.plan.stage}: would {state} {self.output}: {what}")
             return False
         self.runtime.progress.say(f"{self.plan.stage}: {what} → {self.output}")
+        self.work.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
         if self._stale:
             self._remove_old_result()
-        self.scratch.mkdir(parents=True, exist_ok=True)
+        self._undo_interrupted_close()
+        self.scratch.mkdir(exist_ok=True)
         self.out.mkdir(exist_ok=True)
-        self._take_lock()
         for leftover in self.work.rglob(f"*{TEMPORARY}"):
             leftover.unlink()
         write_json(self.work / "plan.json", dataclasses.asdict(self.plan))
         return True
 
-    def _remove_old_result(self) -> None:
-        path, names = self.output / manifests.NAME, []
-        if path.exists():
-            old = manifests.parse_manifest(path)
-            names = [shard.name for shard in old.shards] + old.run.get("beside", [])
-            path.unlink()  # first, so that a folder half removed is never taken for a result
-        if (self.work / MOVING).exists():
-            names += read_json(self.work / MOVING)
-        for name in names:
-            (self.output / name).unlink(missing_ok=True)
-        shutil.rmtree(self.work, ignore_errors=True)
-        for folder in sorted((p for p in self.output.rglob("*") if p.is_dir()), reverse=True):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-
     def _take_lock(self) -> None:
-        self._lock = open(self.work / "lock", "w")
+        path = self.work / "lock"
+        self._lock = open(path, "w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # the other one may have ended, and removed the file, since it was opened
+            mine = os.path.samestat(os.fstat(self._lock.fileno()), os.stat(path))
         except OSError:
+            mine = False
+        if not mine:
             self._lock.close()
             self._lock = None
-            raise GptkitError(f"{self.output}: another gptkit is writing there now") from None
+            raise GptkitError(f"{self.output}: another gptkit is writing there now")
+
+    def _remove_old_result(self) -> None:
+        """Removes the shards of another plan, so that a run killed here is recognised and completed."""
+        path = self.output / manifests.NAME
+        if path.exists():
+            old = manifests.parse_manifest(path)
+            self._clear_work()
+            write_json(self.work / "plan.json", dataclasses.asdict(old.plan))
+            write_json(self.work / MOVING, [shard.name for shard in old.shards] + old.run.get("beside", []))
+            path.unlink()  # before the shards: a folder half removed is never taken for a result
+        shutil.rmtree(self.work / "done", ignore_errors=True)
+        for name in self._moving():
+            (self.output / name).unlink(missing_ok=True)
+        for folder in sorted((p for p in self.output.rglob("*") if p.is_dir()), reverse=True):
+            if self.work not in (folder, *folder.parents):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+        self._clear_work()
+
+    def _undo_interrupted_close(self) -> None:
+        """Moves shards back to where the room that describes them expects them."""
+        for name in self._moving():
+            source, target = self.output / name, self.out / name
+            if source.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(source, target)
+        (self.work / MOVING).unlink(missing_ok=True)
+
+    def _moving(self) -> list[str]:
+        names = read_json(self.work / MOVING) if (self.work / MOVING).exists() else []
+        return [name for name in names if manifests.stays_inside(name)]
+
+    def _clear_work(self) -> None:
+        for path in self.work.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name not in ("lock", "plan.json"):
+                path.unlink()
 
     def phase(self, name: str, function: Function, tasks: Sequence[Any], note: str = "tasks") -> list[dict[str, Any]]:
         """Runs tasks and gives what each returned, in the order of the tasks.
@@ -212,14 +242,24 @@ class Stage:
         names = [shard.name for shard in shards] + list(beside)
         write_json(self.work / MOVING, names)
         for name in names:
-            source, target = self.out / name, self.output / name
-            if source.exists():  # else an interrupted close has moved it
-                target.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(source, target)
-        manifest.write(self.output / manifests.NAME)
-        shutil.rmtree(self.work)
+            target = self.output / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(self.out / name, target)
+        for folder in {(self.output / name).parent for name in names}:
+            sync_folder(folder)  # the shards' new names last before the manifest's does
+        manifest.write(self.work / manifests.NAME)
+        os.replace(self.work / manifests.NAME, self.output / manifests.NAME)
+        sync_folder(self.output)
+        shutil.rmtree(self.work, ignore_errors=True)  # a run that found the manifest may be doing the same
         self.finished = manifest
         return manifest
+
+
+def _read_plan(path: Path) -> Plan:
+    try:
+        return Plan(**read_json(path))
+    except TypeError:
+        raise GptkitError(f"{path}: is no plan of this version of gptkit; remove {path.parent}") from None
 
 
 def _versions() -> dict[str, str]:

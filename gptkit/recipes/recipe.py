@@ -33,7 +33,6 @@ class Step:
     inputs: list[str]  # as on the command line
     output: Path
     settings: Any
-    paths: dict[str, str]
     limit: int | None
     needs: frozenset[str]  # the names of earlier steps
 
@@ -111,6 +110,9 @@ def _read_step(where: str, name: str, values: Any, folder: Path, earlier: list[s
         return f"{match['before']}{folder / match['path']}{match['after']}"
 
     filled = [fill(entry) for entry in inputs]
-    paths = {key: fill(str(values[key])) for key in kind.paths if values.get(key) is not None}
-    rest = {key: value for key, value in values.items() if key not in ("run", "inputs", "limit", *kind.paths)}
-    return Step(name, kind, filled, folder / name, kind.settings(rest, where), paths, limit, frozenset(needs))
+    rest = {
+        key: fill(value) if key in kind.paths and isinstance(value, str) else value
+        for key, value in values.items()
+        if key not in ("run", "inputs", "limit")
+    }
+    return Step(name, kind, filled, folder / name, kind.settings(rest, where), limit, frozenset(needs))

@@ -20,7 +20,7 @@ def run_recipe(recipe: Recipe, runtime: Runtime) -> dict[str, Manifest]:
             runtime.progress.say(f"{step.name}: would run after {', '.join(waits)}")
             continue
         limited = dataclasses.replace(runtime, limit=step.limit)
-        manifest = step.kind.run(Call(step.inputs, step.output, step.settings, step.paths, limited))
+        manifest = step.kind.run(Call(step.inputs, step.output, step.settings, limited))
         if manifest is not None:
             finished[step.name] = manifest
     return finished

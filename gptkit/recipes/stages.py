@@ -9,6 +9,7 @@ from typing import Any
 from gptkit.data.manifest import Manifest
 from gptkit.engine.settings import make_settings
 from gptkit.engine.stage import Runtime
+from gptkit.errors import GptkitError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +19,6 @@ class Call:
     inputs: list[str]
     output: Path
     settings: Any
-    paths: dict[str, str]  # settings that are paths, by name
     runtime: Runtime
 
 
@@ -31,7 +31,7 @@ class Kind:
     least: int
     most: int | None
     call: Callable[[Callable[..., Any], Call], Manifest | None]
-    paths: tuple[str, ...] = ()  # keys that name a file or an earlier stage, and are no settings
+    paths: tuple[str, ...] = ()  # settings that may name an earlier stage
 
     def settings(self, values: dict[str, Any], where: str) -> Any:
         """Builds the stage's settings. Raises UsageError naming `where` and the key."""
@@ -59,9 +59,11 @@ def _path(run: Callable[..., Any], call: Call) -> Any:
     return run(Path(call.inputs[0]), call.output, call.settings, call.runtime)
 
 
-def _tokenize(run: Callable[..., Any], call: Call) -> Any:
-    tokenizer = Path(call.paths["tokenizer"]) if "tokenizer" in call.paths else None
-    return run(call.inputs[0], call.output, call.settings, call.runtime, tokenizer)
+def _eval(run: Callable[..., Any], call: Call) -> Any:
+    report = _path(run, call)
+    if report.failures:
+        raise GptkitError("; ".join(report.failures))
+    return report.manifest
 
 
 KINDS = {
@@ -69,8 +71,8 @@ KINDS = {
     "clean": Kind("clean", "CleanSettings", 1, None, _many),
     "dedup": Kind("dedup", "DedupSettings", 1, 1, _text),
     "mix": Kind("mixture", "MixSettings", 1, None, _many),
-    "tokenize": Kind("tokenization", "TokenizeSettings", 1, 1, _tokenize, ("tokenizer",)),
+    "tokenize": Kind("tokenization", "TokenizeSettings", 1, 1, _text, ("tokenizer",)),
     "train": Kind("training", "TrainSettings", 1, 1, _path),
     "make-tasks": Kind("tasks", "MakeTasksSettings", 1, 1, _path),
-    "eval": Kind("evaluation", "EvalSettings", 1, 1, _path),
+    "eval": Kind("evaluation", "EvalSettings", 1, 1, _eval, ("tasks_dir", "data_dir")),
 }

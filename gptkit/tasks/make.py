@@ -108,12 +108,12 @@ def make_tasks(task: MakeTask) -> dict[str, Any]:
     for split, part, most in (("fewshot", shown, settings.demonstrations), ("test", tested, settings.items)):
         rows[f"last_word.{split}.jsonl"] = _last_word_rows(part, most, settings.seed)
         rows[f"ending.{split}.jsonl"] = _ending_rows(part, most, settings.seed)
+    if empty := [name for name, items in rows.items() if not items]:
+        raise GptkitError(
+            f"{task.tokens}: {empty[0]} would be empty: {len(documents)} held-out documents are too few or too short; "
+            "hold out more text with --validation of gptkit tokenize"
+        )
     for name, items in rows.items():
-        if not items:
-            raise GptkitError(
-                f"{task.tokens}: {name} would be empty: {len(documents)} held-out documents are too few or too short; "
-                "hold out more text with --validation of gptkit tokenize"
-            )
         with atomic_path(task.out / name) as path, open(path, "w", encoding="utf-8") as file:
             file.writelines(json.dumps(item, ensure_ascii=False) + "\n" for item in items)
     for name, text in (("last_word.yaml", LAST_WORD_TASK), ("ending.yaml", ENDING_TASK)):

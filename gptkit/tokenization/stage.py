@@ -16,7 +16,7 @@ from gptkit.data.inputs import InputFile
 from gptkit.data.manifest import Manifest, Shard
 from gptkit.data.tokens import dtype_for, write_shard
 from gptkit.engine.stage import Runtime, Stage
-from gptkit.errors import GptkitError, InputError, UsageError
+from gptkit.errors import GptkitError, InputError
 from gptkit.sampling.draws import uniform
 from gptkit.tokenization.encode import Encoder
 from gptkit.tokenization.learn import learn_merges, write_tokenizer
@@ -119,12 +119,9 @@ def encode_shard(task: EncodeTask) -> dict[str, Any]:
     return result
 
 
-def run(
-    source: str, output: Path, settings: TokenizeSettings, runtime: Runtime, tokenizer: Path | None = None
-) -> Manifest | None:
-    """Learns a vocabulary (or takes `tokenizer`) and encodes the documents of `source`. None with --dry-run."""
-    if (settings.vocab_size is None) == (tokenizer is None):
-        raise UsageError("tokenize: give either --vocab-size N (to learn a vocabulary) or --tokenizer FILE")
+def run(source: str, output: Path, settings: TokenizeSettings, runtime: Runtime) -> Manifest | None:
+    """Learns a vocabulary (or takes one) and encodes the documents of `source`. None with --dry-run."""
+    tokenizer = Path(settings.tokenizer) if settings.tokenizer is not None else None
     documents = open_documents(source)
     inputs = [documents.as_input()]
     if tokenizer is not None:

@@ -1,0 +1,90 @@
+"""Checkpoints: folders that are whole or absent, and are models that can be loaded as they are.
+
+`step-000100/` holds model.safetensors, config.json and tokenizer.json, beside them optimizer.safetensors
+and state.json. What is random needs no state: it is drawn by (seed, step).
+"""
+
+import dataclasses
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gptkit.data.files import read_json, sync_folder, write_json
+from gptkit.errors import GptkitError
+from gptkit.model.folder import load_model, load_tensors, save_model, save_tensors
+from gptkit.model.transformer import GPT
+from gptkit.training.optimiser import optimiser_state, restore_optimiser
+
+UNFINISHED = ".writing-"
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """Where a run stands, beside its weights and moments."""
+
+    step: int  # steps done
+    log_bytes: int  # what the log held then
+    seconds: float  # spent until then, over all starts
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    `identity` says which run this is and how it computes; a checkpoint with another one is refused.
+    """
+
+    def __init__(self, folder: Path, identity: dict[str, Any], tokenizer_path: Path, keep: int) -> None:
+        self.folder = folder
+        self.identity = identity
+        self.tokenizer_path = tokenizer_path
+        self.keep = keep
+
+    def save(self, model: GPT, optimiser: torch.optim.AdamW, state: State) -> None:
+        """Writes a checkpoint, then removes the oldest beyond `keep`."""
+        target = self.folder / f"step-{state.step:06d}"
+        unfinished = self.folder / f"{UNFINISHED}{target.name}"
+        try:
+            save_model(unfinished, model, self.tokenizer_path)
+            save_tensors(unfinished / "optimizer.safetensors", optimiser_state(model, optimiser))
+            write_json(unfinished / "state.json", {**self.identity, **dataclasses.asdict(state)})
+            shutil.rmtree(target, ignore_errors=True)
+            os.replace(unfinished, target)
+            sync_folder(self.folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+        for old in self.found()[: -self.keep]:
+            shutil.rmtree(old)
+
+    def found(self) -> list[Path]:
+        """The checkpoints there are, oldest first."""
+        return sorted(self.folder.glob("step-*"))
+
+    def restore(self, model: GPT, optimiser: torch.optim.AdamW) -> State | None:
+        """Puts the newest checkpoint into a model and its optimiser; None where there is none.
+
+        Raises GptkitError where it is damaged or of another run.
+        """
+        for leftover in self.folder.glob(f"{UNFINISHED}*"):
+            shutil.rmtree(leftover)
+        if not self.found():
+            return None
+        newest = self.found()[-1]
+        value = read_json(newest / "state.json")
+        for name, here in self.identity.items():
+            there = value.pop(name, None)
+            if there != here:
+                raise GptkitError(
+                    f"{newest}: belongs to another run ({name}: {there} there, {here} now); "
+                    "start again with --overwrite, or as it was started"
+                )
+        try:
+            state = State(**value)
+            # copied, not put in its place: a mapped file lies in memory otherwise than a tensor
+            model.load_state_dict(load_model(newest).model.state_dict())
+            restore_optimiser(model, optimiser, load_tensors(newest / "optimizer.safetensors"), state.step)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise GptkitError(f"{newest}: is damaged ({error}); remove it to go on with the one before") from None
+        return state

@@ -1,0 +1,68 @@
+"""Cross-entropy of a large vocabulary without ever holding all logits.
+
+Logits are made, turned into their own gradient and dropped, a few rows at a time: at 50,257 tokens
+the logits of 16 sequences of 1,024 would take 3 GB.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+# logits held at once: few enough for a CPU's cache, enough to keep a GPU busy
+CPU_LOGITS = 1 << 20
+GPU_LOGITS = 1 << 27
+
+
+def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype) -> Tensor:
+    """Mean −ln softmax(hidden · weightᵀ)[target], float32, with gradients for `hidden` and `weight`.
+
+    hidden [N, d] and weight [V, d] are float32, targets int64 [N]; products are computed in `dtype`.
+    """
+    loss: Tensor = _LinearCrossEntropy.apply(hidden, weight, targets, dtype)  # type: ignore[no-untyped-call]
+    return loss
+
+
+@torch.no_grad()
+def token_nats(hidden: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype) -> Tensor:
+    """−ln softmax(hidden · weightᵀ)[target] of each row, float32 [N]; shapes as above."""
+    cast = weight.to(dtype)
+    rows = _rows(weight)
+    parts = [
+        functional.cross_entropy((part.to(dtype) @ cast.t()).float(), target, reduction="none")
+        for part, target in zip(hidden.split(rows), targets.split(rows), strict=True)
+    ]
+    return torch.cat(parts)
+
+
+def _rows(weight: Tensor) -> int:
+    """How many rows of logits are made at once."""
+    return max(64, (CPU_LOGITS if weight.device.type == "cpu" else GPU_LOGITS) // len(weight))
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype) -> Tensor:
+        cast = weight.to(dtype)
+        total = torch.zeros((), device=hidden.device)
+        hidden_gradient = torch.empty_like(hidden, dtype=torch.float32)
+        weight_gradient = torch.zeros_like(weight)
+        for start in range(0, len(hidden), rows := _rows(weight)):
+            part = hidden[start : start + rows].to(dtype)
+            target = targets[start : start + rows, None]
+            logs = (part @ cast.t()).log_softmax(dim=-1, dtype=torch.float32)
+            total -= logs.gather(1, target).sum()
+            gradient = logs.exp_()  # of the summed loss by the logits: softmax, less 1 at the target
+            gradient.scatter_add_(1, target, -torch.ones_like(target, dtype=torch.float32))
+            gradient = gradient.to(dtype)
+            hidden_gradient[start : start + rows] = gradient @ cast
+            weight_gradient += gradient.t() @ part
+        ctx.save_for_backward(hidden_gradient, weight_gradient)
+        return total / len(hidden)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:  # type: ignore[override]
+        hidden_gradient, weight_gradient = ctx.saved_tensors
+        scale = gradient / len(hidden_gradient)
+        return hidden_gradient * scale, weight_gradient * scale, None, None

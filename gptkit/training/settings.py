@@ -1,0 +1,55 @@
+"""The settings of `gptkit train`. The defaults suit a small model on a processor without a GPU."""
+
+import dataclasses
+from typing import Annotated, ClassVar, Literal
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainSettings:
+    """What is trained, on how much, and how."""
+
+    OUTSIDE_DIGEST: ClassVar[frozenset[str]] = frozenset({"threads", "validate_every", "checkpoint_every", "keep"})
+
+    model: Annotated[str, "Shape: nano, micro, mini, gpt2, gpt2-medium, gpt2-large or gpt2-xl."] = "micro"
+    context: Annotated[int | None, "Tokens a sequence, instead of the model's own number.", "tokens"] = None
+    batch_tokens: Annotated[int, "Tokens a step.", "tokens"] = 4096
+    micro_batch: Annotated[int | None, "Sequences computed at once, instead of as many as fit well.", "sequences"] = None
+    epochs: Annotated[float, "Passes over the training split, where --steps is not given."] = 1.0
+    steps: Annotated[int | None, "Steps, instead of --epochs."] = None
+    lr: Annotated[float, "Highest learning rate."] = 3e-3
+    warmup: Annotated[float, "Share of the steps in which the learning rate rises to its highest."] = 0.05
+    min_lr: Annotated[float, "Share of the highest learning rate at the last step (cosine decay)."] = 0.05
+    weight_decay: Annotated[float, "AdamW's decay of matrices and embeddings."] = 0.1
+    beta1: Annotated[float, "AdamW's memory of the gradient."] = 0.9
+    beta2: Annotated[float, "AdamW's memory of the gradient's square."] = 0.95
+    clip: Annotated[float, "Longest gradient; a longer one is shortened to this."] = 1.0
+    dropout: Annotated[float, "Share of activations dropped."] = 0.0
+    seed: Annotated[int, "Decides the first weights, the order of sequences and what is dropped."] = 0
+    dtype: Annotated[
+        Literal["auto", "bf16", "fp32"], "Arithmetic; auto is bf16 where the processor has it. Weights are fp32."
+    ] = "auto"
+    device: Annotated[Literal["auto", "cpu", "cuda"], "Where to train; auto takes a GPU if there is one."] = "auto"
+    threads: Annotated[int | None, "Threads on the CPU; all cores if not given. May change the last bits."] = None
+    validate_every: Annotated[int, "Validate after so many steps; 0 only at the end.", "steps"] = 200
+    validate_tokens: Annotated[int, "Validate on at most so many tokens; 0 not at all.", "tokens"] = 1_000_000
+    reference: Annotated[bool, "Hold the result against xz -9 and a byte 5-gram model."] = True
+    checkpoint_every: Annotated[int, "Write a checkpoint after so many steps.", "steps"] = 100
+    keep: Annotated[int, "Checkpoints to keep."] = 2
+
+    def __post_init__(self) -> None:
+        for name in ("context", "batch_tokens", "micro_batch", "steps", "threads", "checkpoint_every", "keep"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} is {value} and must be at least 1")
+        for name in ("epochs", "lr", "clip"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)} and must be above 0")
+        for name in ("validate_every", "validate_tokens", "weight_decay"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)} and must not be below 0")
+        for name in ("warmup", "min_lr"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)} and must be between 0 and 1")
+        for name in ("beta1", "beta2", "dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)} and must be at least 0 and below 1")

@@ -1,0 +1,133 @@
+"""Bad input is one clear line and exit code 1 or 2, and leaves nothing half-written behind."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+PROSE = "It is said that the river has to be crossed with care, and of all those that have tried it, few have come back to tell. "
+
+
+def gptkit(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "gptkit", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=120
+    )
+
+
+def refused(done, code, *parts):
+    lines = [line for line in done.stderr.splitlines() if line.startswith(("gptkit:", "Error:"))]
+    assert done.returncode == code, done.stderr
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    for part in parts:
+        assert part in lines[0]
+
+
+@pytest.fixture
+def good(tmp_path):
+    with open(tmp_path / "good.jsonl", "w") as file:
+        for i in range(30):
+            file.write(json.dumps({"text": f"Story {i}. " + PROSE * (3 + i % 5) + f"The {i} end."}) + "\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "part"),
+    [
+        (["clean", "missing.warc.gz", "-o", "out"], 1, "missing.warc.gz: no such file"),
+        (["clean", "empty.jsonl", "-o", "out"], 1, "empty.jsonl: is empty"),
+        (["clean", "folder", "-o", "out"], 1, "folder: holds no file that is read here"),
+        (["dedup", "folder", "-o", "out"], 1, "folder: has no manifest.json"),
+        (["dedup", "missing", "-o", "out"], 1, "missing: no such folder"),
+        (["mix", "a=1:folder", "-o", "out"], 1, "folder: has no manifest.json"),
+        (["mix", "a=heavy:folder", "-o", "out"], 2, "NAME=WEIGHT:PATH"),
+        (["tokenize", "folder", "-o", "out"], 2, "--vocab-size"),
+        (["tokenize", "folder", "-o", "out", "--vocab-size", "12"], 2, "at least 257"),
+        (["train", "--data", "folder", "--model", "gpt-9000", "-o", "out"], 2, "gpt-9000"),
+        (["train", "--data", "folder", "-o", "out"], 1, "folder: has no manifest.json"),
+        (["eval", "folder", "--tasks", "ending", "--shots", "0,x"], 2, "'x' is not a whole number"),
+        (["generate", "folder", "--prompt", "x"], 1, "folder"),
+        (["run", "missing.yaml"], 1, "missing.yaml: no such recipe"),
+        (["clean", "good.jsonl", "-o", "good.jsonl"], 1, "good.jsonl: is a file"),
+        (["clean", "good.jsonl", "-o", "folder"], 1, "folder: already holds something else"),
+        (["clean", "good.jsonl", "-o", "out", "--language-score", "much"], 2, "'much' is not a number"),
+        (["show", "good.parquet"], 1, "good.parquet: no such"),
+        (["no-such-command"], 2, "no-such-command"),
+    ],
+)
+def test_one_clear_line(good, arguments, code, part):
+    (good / "empty.jsonl").touch()
+    (good / "folder").mkdir()
+    (good / "folder" / "notes.md").write_text("mine")
+    before = sorted(good.rglob("*"))
+    refused(gptkit(*arguments, cwd=good), code, part)
+    assert sorted(good.rglob("*")) == before
+
+
+def test_an_output_folder_is_not_written_over_by_other_settings(good):
+    assert gptkit("clean", "good.jsonl", "-o", "out", cwd=good).returncode == 0
+    refused(
+        gptkit("clean", "good.jsonl", "-o", "out", "--min-words", "60", cwd=good),
+        1,
+        "min_words: 50 there, 60 now",
+        "--overwrite",
+    )
+    again = gptkit("clean", "good.jsonl", "-o", "out", "--min-words", "60", "--overwrite", "--json", cwd=good)
+    assert json.loads(again.stdout)["plan"]["settings"]["min_words"] == 60
+
+
+def test_broken_lines_are_counted_and_the_rest_is_done(good):
+    with open(good / "good.jsonl", "ab") as file:
+        file.write(b'{"text": "cut off\n{"text": "\xff\xfe"}\n')
+    done = gptkit("clean", "good.jsonl", "-o", "out", "--json", cwd=good)
+    refused(done, 1, "2 damaged places skipped", "out/damaged")
+    counts = json.loads(done.stdout)["counts"]
+    assert (counts["documents_in"], counts["damaged"]) == (30, 2)
+    assert len((good / "out" / "damaged" / "good-00000.jsonl").read_text().splitlines()) == 2
+    assert gptkit("dedup", "out", "-o", "dedup", cwd=good).returncode == 0
+
+
+def test_a_gzip_file_that_ends_early(good):
+    packed = gzip.compress((good / "good.jsonl").read_bytes())
+    (good / "cut.jsonl.gz").write_bytes(packed[:-30])
+    done = gptkit("clean", "cut.jsonl.gz", "-o", "out", "--json", cwd=good)
+    refused(done, 1, "1 damaged place skipped", "cut.jsonl.gz", "ends inside a gzip member")
+    assert not (good / "out" / ".work").exists()
+    (good / "stub.jsonl.gz").write_bytes(packed[:12])
+    refused(gptkit("clean", "stub.jsonl.gz", "-o", "other", cwd=good), 1, "nothing could be read")
+    assert not (good / "other").exists()
+
+
+def test_a_tokenizer_that_does_not_belong_to_the_tokens(good):
+    assert gptkit("clean", "good.jsonl", "-o", "clean", cwd=good).returncode == 0
+    assert (
+        gptkit("tokenize", "clean", "-o", "tokens", "--vocab-size", "300", "--validation", "0.2", cwd=good).returncode
+        == 0
+    )
+    path = good / "tokens" / "tokenizer.json"
+    text = path.read_text()
+    path.write_text(text.replace('"vocab": {', '"vocab":{ '))  # the same size, other bytes
+    refused(gptkit("train", "--data", "tokens", "-o", "model", cwd=good), 1, "tokenizer")
+    assert not (good / "model").exists()
+
+
+def test_a_full_disk(good):
+    if os.geteuid() != 0 or not sys.platform.startswith("linux"):
+        pytest.skip("a small file system can only be mounted by root on Linux")
+    disk = good / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("this machine does not let a file system be mounted")
+    try:
+        with open(good / "good.jsonl", "a") as file:
+            for i in range(3000):
+                file.write(json.dumps({"text": f"{i * 7919 % 3001} {i}. {PROSE} {os.urandom(40).hex()}"}) + "\n")
+        done = gptkit("clean", "good.jsonl", "-o", disk / "out", cwd=good)
+        assert done.returncode == 1
+        refused(done, 1, "")
+        assert not list(disk.rglob("*.parquet"))
+    finally:
+        subprocess.run(["umount", disk], check=True)
