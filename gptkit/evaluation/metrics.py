@@ -16,7 +16,7 @@ class Answer:
     item: Item
     logprobs: tuple[float, ...]  # nats, one a choice, or the target's
     tokens: tuple[int, ...]  # of each continuation
-    greedy: bool  # whether the right continuation is what the model would have said
+    greedy: tuple[bool, ...]  # whether each continuation is what the model would have said
 
     def chosen(self, metric: str) -> int:
         """The choice with the largest log-probability, per unit where the metric says so; of equal ones the first."""
@@ -34,7 +34,7 @@ class Answer:
 
     def right(self, metric: str) -> bool:
         """Whether the item is answered rightly by an accuracy."""
-        return self.chosen(metric) == self.item.gold if self.item.choices else self.greedy
+        return self.chosen(metric) == self.item.gold if self.item.choices else self.greedy[0]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 from gptkit.engine.progress import Progress
 from gptkit.evaluation.metrics import Answer, measure
 from gptkit.evaluation.requests import Encoder, Fitted
-from gptkit.evaluation.scorer import Scorer
+from gptkit.evaluation.scorer import Score, Scorer
 from gptkit.tasks.items import Item, read_demonstrations, read_items
 from gptkit.tasks.prompts import draw_demonstrations
 from gptkit.tasks.task import Task
@@ -27,15 +27,27 @@ class Runner:
 
     def run(self, shots: int, progress: Progress) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """The result over all items, and a log of each item. Raises GptkitError naming task file and field."""
-        items = self._items = self._items or read_items(self.task, self.task.split, self.limit)
-        drawn = [self._demonstrations(item, shots) for item in items]
-        fitted = [self.encoder.fit(self.task, item, shown) for item, shown in zip(items, drawn, strict=True)]
+        items, drawn, fitted = self._prepare(shots)
         groups = self.scorer.groups(one.requests for one in fitted)
         with progress.bar(f"{self.task.name} {shots}", sum(group.tokens for group in groups)) as advance:
             self.scorer.score(groups, advance)
         answers = [self._answer(item, one) for item, one in zip(items, fitted, strict=True)]
         logs = [self._log(shots, *one) for one in zip(answers, drawn, fitted, strict=True)]
         return self._result(shots, answers, fitted), logs
+
+    def recall(self, shots: int, logs: Sequence[dict[str, Any]]) -> None:
+        """Takes over the scores of an earlier run, so that those still to come are batched as they were to be."""
+        _, _, fitted = self._prepare(shots)
+        for one, log in zip(fitted, logs, strict=True):
+            for request, logprob, greedy in zip(one.requests, log["logprobs"], log["greedy"], strict=True):
+                self.scorer.remember(request, Score(logprob, greedy))
+
+    def _prepare(self, shots: int) -> tuple[list[Item], list[list[Item]], list[Fitted]]:
+        """The items, the demonstrations drawn for each, and its requests with as many of them as fit."""
+        items = self._items = self._items or read_items(self.task, self.task.split, self.limit)
+        drawn = [self._demonstrations(item, shots) for item in items]
+        fitted = [self.encoder.fit(self.task, item, shown) for item, shown in zip(items, drawn, strict=True)]
+        return items, drawn, fitted
 
     def _demonstrations(self, item: Item, shots: int) -> list[Item]:
         if shots == 0:
@@ -46,7 +58,7 @@ class Runner:
     def _answer(self, item: Item, fitted: Fitted) -> Answer:
         scores = [self.scorer[request] for request in fitted.requests]
         lengths = tuple(len(request.continuation) for request in fitted.requests)
-        return Answer(item, tuple(score.logprob for score in scores), lengths, scores[item.gold].greedy)
+        return Answer(item, tuple(score.logprob for score in scores), lengths, tuple(score.greedy for score in scores))
 
     def _result(self, shots: int, answers: Sequence[Answer], fitted: Sequence[Fitted]) -> dict[str, Any]:
         counts = [one.demonstrations for one in fitted]
@@ -76,7 +88,7 @@ class Runner:
             "target": item.target,
             "logprobs": list(answer.logprobs),
             "tokens": list(answer.tokens),
-            "greedy": answer.greedy,
+            "greedy": list(answer.greedy),
             "right": {name: answer.right(name) for name in accuracies},
         }
         if item.choices:

@@ -90,6 +90,10 @@ class Scorer:
         """The score of a request that has been scored."""
         return self._scores[request]
 
+    def remember(self, request: Request, score: Score) -> None:
+        """Takes over a score that is known."""
+        self._scores[request] = score
+
     def forget(self) -> None:
         """Frees the memory of earlier scores."""
         self._scores.clear()

@@ -95,13 +95,17 @@ class _Evaluation:
             self._fail(path.stem, task)
             return
         runner = Runner(task, self.encoder, self.scorer, self.settings.seed, self.runtime.limit)
+        recalled: list[tuple[int, list[dict[str, Any]]]] = []
         for shots in self.settings.shots:
             kept = done / f"{shots}.json" if done else None
             try:
                 if kept is not None and kept.exists():
                     found = read_json(kept)
+                    recalled.append((shots, found["logs"]))
                     self.runtime.progress.say(f"eval: {task.name}, {shots} shots: was done")
                 else:
+                    while recalled:
+                        runner.recall(*recalled.pop(0))
                     result, logs = runner.run(shots, self.runtime.progress)
                     found = {"result": result, "logs": logs}
                     if kept is not None:
@@ -169,7 +173,7 @@ def _write(folder: Path, loaded: LoadedModel, settings: EvalSettings, evaluation
 
 def _lines(rows: list[dict[str, Any]]) -> Iterator[str]:
     for row in rows:
-        yield json.dumps(row, ensure_ascii=False) + "\n"
+        yield json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _read_report(output: Path, manifest: Manifest) -> Report:

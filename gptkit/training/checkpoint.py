@@ -60,7 +60,7 @@ class Checkpoints:
 
     def found(self) -> list[Path]:
         """The checkpoints there are, oldest first."""
-        return sorted(self.folder.glob("step-*"))
+        return sorted(self.folder.glob("step-*"), key=lambda path: (len(path.name), path.name))
 
     def restore(self, model: GPT, optimiser: torch.optim.AdamW) -> State | None:
         """Puts the newest checkpoint into a model and its optimiser; None where there is none.

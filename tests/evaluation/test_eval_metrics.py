@@ -16,16 +16,16 @@ def word(text: str, target: str) -> Item:
 
 def test_the_four_ways_to_choose() -> None:
     item = choice(0, "aaaa", "b", "ééé")  # 4, 1, 3 characters; 4, 1, 6 bytes
-    answer = Answer(item, (-4.0, -1.5, -2.7), (1, 3, 9), False)
+    answer = Answer(item, (-4.0, -1.5, -2.7), (1, 3, 9), (False,) * 3)
     assert answer.chosen("acc") == 1  # -4, -1.5, -2.7
     assert answer.chosen("acc_norm") == 2  # -1, -1.5, -.9
     assert answer.chosen("acc_bytes") == 2  # -1, -1.5, -.45
     assert answer.chosen("acc_tokens") == 2  # -4, -.5, -.3
-    assert Answer(item, (-2.0, -2.0, -2.0), (1, 1, 1), False).chosen("acc") == 0  # of equal ones the first
+    assert Answer(item, (-2.0, -2.0, -2.0), (1, 1, 1), (False,) * 3).chosen("acc") == 0  # of equal ones the first
 
 
 def test_accuracy_with_its_standard_error() -> None:
-    answers = [Answer(choice(0, "x", "y"), (-1.0, -2.0 if n else -0.5), (1, 1), False) for n in (1, 1, 1, 0)]
+    answers = [Answer(choice(0, "x", "y"), (-1.0, -2.0 if n else -0.5), (1, 1), (False, False)) for n in (1, 1, 1, 0)]
     result = measure("acc", answers)
     assert result.value == 0.75
     assert result.stderr == pytest.approx(math.sqrt((3 * 0.25**2 + 0.75**2) / 3) / math.sqrt(4))
@@ -33,12 +33,12 @@ def test_accuracy_with_its_standard_error() -> None:
 
 
 def test_accuracy_of_targets_is_whether_they_are_greedy() -> None:
-    answers = [Answer(word("a", " b"), (-1.0,), (1,), greedy) for greedy in (True, False)]
+    answers = [Answer(word("a", " b"), (-1.0,), (1,), (greedy,)) for greedy in (True, False)]
     assert measure("acc", answers).value == 0.5
 
 
 def test_perplexity_and_its_delta_method() -> None:
-    answers = [Answer(word("a", " b"), (value,), (1,), False) for value in (-1.0, -3.0)]
+    answers = [Answer(word("a", " b"), (value,), (1,), (False,)) for value in (-1.0, -3.0)]
     result = measure("perplexity", answers)
     assert result.value == pytest.approx(math.exp(2))
     assert result.stderr == pytest.approx(math.exp(2) * math.sqrt(2) / math.sqrt(2))

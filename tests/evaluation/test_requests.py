@@ -125,5 +125,7 @@ def test_an_item_that_is_too_long_loses_its_beginning_and_keeps_the_description(
     assert first.context[:4] == letters("Say:")
     assert letters("0123456789" * 5)[-11:] == first.context[4:]
     assert len(second.read) == 20
-    with pytest.raises(GptkitError, match=r"t\.yaml: item 0: the description and the continuation \(30 tokens\) leave no room"):
+    with pytest.raises(
+        GptkitError, match=r"t\.yaml: item 0: the description and the continuation \(30 tokens\) leave no room"
+    ):
         encoder.fit(task(), dataclasses.replace(long, choices=("y" * 29, "n")), [])

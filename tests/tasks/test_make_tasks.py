@@ -26,7 +26,9 @@ SETTINGS = MakeTasksSettings(demonstrations=10)
 @pytest.fixture(scope="module")
 def made(token_folder: TokenFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("made") / "tasks"
-    result = CliRunner().invoke(command, [str(token_folder.folder), "-o", str(output), "--demonstrations", "10", "--workers", "0"])
+    result = CliRunner().invoke(
+        command, [str(token_folder.folder), "-o", str(output), "--demonstrations", "10", "--workers", "0"]
+    )
     assert result.exit_code == 0, result.output
     return output
 
@@ -86,7 +88,9 @@ def test_demonstrations_come_from_other_documents_and_no_item_twice(made: Path) 
             assert len(set(contexts)) == len(contexts)
 
 
-def test_the_same_tokens_give_the_same_tasks(made: Path, token_folder: TokenFolder, tmp_path: Path, runtime: Runtime) -> None:
+def test_the_same_tokens_give_the_same_tasks(
+    made: Path, token_folder: TokenFolder, tmp_path: Path, runtime: Runtime
+) -> None:
     again = run(token_folder.folder, tmp_path / "again", SETTINGS, runtime)
     assert again is not None
     assert again.digest == read_manifest(made).digest

@@ -78,10 +78,20 @@ def test_several_inputs_are_contexts_and_the_target_follows(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("target", "choices"),
-    [("answer", "{{choices.text}}"), ("{{choices.label.index(key)}}", "{{[choices.text[0], choices.text[1]]}}"), (1, "list")],
+    [
+        ("answer", "{{choices.text}}"),
+        ("{{choices.label.index(key)}}", "{{[choices.text[0], choices.text[1]]}}"),
+        (1, "list"),
+    ],
 )
 def test_ways_to_name_the_right_choice(tmp_path: Path, target: object, choices: str) -> None:
-    row = {"q": "Q", "choices": {"text": ["a'b", 'c"d'], "label": ["A", "B"]}, "key": "B", "answer": 'c"d', "list": ["x", 'c"d']}
+    row = {
+        "q": "Q",
+        "choices": {"text": ["a'b", 'c"d'], "label": ["A", "B"]},
+        "key": "B",
+        "answer": 'c"d',
+        "list": ["x", 'c"d'],
+    }
     task = make(tmp_path, [row], [row], doc_to_text="q", doc_to_target=target, doc_to_choice=choices)
     [item] = read_items(task, "test")
     assert (item.gold, item.target) == (1, 'c"d')
@@ -96,7 +106,9 @@ def test_a_column_keeps_what_a_template_would_change(tmp_path: Path) -> None:
 def test_samples_in_the_task_file_come_in_place_of_a_split(tmp_path: Path) -> None:
     samples = [{"sentence": f"s{n}", "label": 0} for n in range(3)]
     config = {"samples": samples, "sampler": "first_n"}
-    task = make(tmp_path, [{"sentence": "x", "label": 0}], [{"sentence": "y", "label": 0}], fewshot_config=config, **SST2)
+    task = make(
+        tmp_path, [{"sentence": "x", "label": 0}], [{"sentence": "y", "label": 0}], fewshot_config=config, **SST2
+    )
     pool = read_demonstrations(task)
     [item] = read_items(task, "test")
     assert [shown.text.split("\n")[0] for shown in draw_demonstrations(task, item, pool, 2, 0)] == ["s0", "s1"]

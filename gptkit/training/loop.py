@@ -1,0 +1,116 @@
+"""The training loop."""
+
+import math
+import time
+from pathlib import Path
+
+import torch
+
+from gptkit.engine.progress import Progress
+from gptkit.errors import GptkitError
+from gptkit.model.transformer import GPT
+from gptkit.sampling.draws import draw64
+from gptkit.training.checkpoint import Checkpoints, State
+from gptkit.training.device import Device
+from gptkit.training.evaluate import HeldOut, validate
+from gptkit.training.loader import Loader
+from gptkit.training.log import Log, Status
+from gptkit.training.loss import linear_cross_entropy
+from gptkit.training.optimiser import make_optimiser
+from gptkit.training.plan import Plan
+from gptkit.training.schedule import learning_rate
+from gptkit.training.settings import TrainSettings
+
+
+def train(
+    plan: Plan,
+    settings: TrainSettings,
+    loader: Loader,
+    held_out: HeldOut | None,
+    device: Device,
+    checkpoints: Checkpoints,
+    log_path: Path,
+    progress: Progress,
+) -> GPT:
+    """Trains a model to the end of the plan, going on from the newest checkpoint if there is one.
+
+    The last step ends with a checkpoint. Raises GptkitError where the loss is no longer a number.
+    """
+    model = GPT(plan.config, settings.seed).to(device.name)
+    optimiser = make_optimiser(model, settings)
+    state = checkpoints.restore(model, optimiser) or State(step=0, log_bytes=0, seconds=0.0)
+    if state.step:
+        progress.say(f"train: going on after step {state.step:,} of {plan.steps:,}")
+    log = Log(log_path, state.log_bytes)
+    started = time.monotonic() - state.seconds
+    model.train()
+    try:
+        with progress.bar("train", plan.steps) as advance:
+            status = Status(progress, advance, plan.steps, state.step)
+            for step in range(state.step, plan.steps):
+                before = time.monotonic()
+                rate = learning_rate(step, plan.steps, settings.lr, settings.warmup, settings.min_lr)
+                loss, norm = take_step(model, optimiser, loader, plan, settings, device, step, rate)
+                seconds = time.monotonic() - before
+                done = step + 1
+                record = {
+                    "step": done,
+                    "tokens": done * plan.sequences * plan.config.context,
+                    "loss": loss,
+                    "lr": rate,
+                    "gradient_norm": norm,
+                    "tokens_per_second": round(plan.sequences * plan.config.context / seconds, 1),
+                    "seconds": round(time.monotonic() - started, 3),
+                }
+                log.write(record)
+                status.step(record, seconds)
+                at_end = done == plan.steps
+                if held_out and settings.validate_every and done % settings.validate_every == 0 and not at_end:
+                    found = validate(model, held_out, device)
+                    log.write({"step": done, "validation_nats": found.nats_per_token, "bits_per_byte": found.bits_per_byte})
+                    progress.say(f"step {done:,}: loss {loss:.3f}, validation {found.bits_per_byte:.3f} bits per byte")
+                if at_end or done % settings.checkpoint_every == 0:
+                    checkpoints.save(model, optimiser, State(done, log.sync(), time.monotonic() - started))
+    finally:
+        log.close()
+    return model.eval()
+
+
+def take_step(
+    model: GPT,
+    optimiser: torch.optim.AdamW,
+    loader: Loader,
+    plan: Plan,
+    settings: TrainSettings,
+    device: Device,
+    step: int,
+    rate: float,
+) -> tuple[float, float]:
+    """One update of the weights. Gives the mean loss (nats a token) and the gradient's length before clipping.
+
+    Raises GptkitError, with the weights untouched, where either is not a finite number.
+    """
+    optimiser.zero_grad(set_to_none=True)
+    total = torch.zeros((), device=device.name)
+    parts = plan.sequences // plan.micro_batch
+    for part in range(parts):
+        if settings.dropout:
+            torch.manual_seed(draw64(settings.seed, "dropout", step, part))
+        batch = loader.batch(step * plan.sequences + part * plan.micro_batch, plan.micro_batch)
+        ids = torch.from_numpy(batch).to(device.name)
+        with device.autocast():
+            hidden = model.hidden(ids[:, :-1])
+        loss = linear_cross_entropy(hidden.flatten(0, 1), model.wte.weight, ids[:, 1:].flatten(), device.dtype) / parts
+        loss.backward()
+        total += loss.detach()
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    mean, length = float(total), float(norm)
+    if not (math.isfinite(mean) and math.isfinite(length)):
+        raise GptkitError(
+            f"step {step + 1}: the loss is {mean} and the gradient {length}; training has diverged and stops. "
+            "The last checkpoint is kept; start again with a lower --lr (and --overwrite)"
+        )
+    optimiser.step()
+    return mean, length

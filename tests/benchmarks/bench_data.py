@@ -1,0 +1,111 @@
+"""Data preparation against the libraries it replaces: the same work, one core, one run.
+
+    python tests/benchmarks/bench_data.py [DOCUMENTS] [--megabytes 8]
+
+DOCUMENTS is the output of a stage (default: quickstart/clean, which `make demo` makes). Prints a
+Markdown table; each line is the best of three for ours and for the peer.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+for name in ("RAYON_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[name] = "1"
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from datasketch import MinHash
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+from gptkit.data.documents import open_documents, read_documents, schema_of
+from gptkit.dedup.signatures import sign
+from gptkit.tokenization.encode import Encoder
+from gptkit.tokenization.learn import learn_merges, write_tokenizer
+
+VOCABULARY = 8_192
+
+
+def load(path: str, megabytes: float) -> list[str]:
+    documents = open_documents(path)
+    schema, texts, size = schema_of(documents.files), [], 0
+    for file, rows in zip(documents.files, documents.rows, strict=True):
+        for batch in read_documents(file, rows, schema):
+            for text in batch.column("text").to_pylist():
+                if size < megabytes * 1e6:
+                    texts.append(text)
+                    size += len(text.encode())
+    return texts
+
+
+def best(function, times: int = 3) -> float:
+    found = []
+    for _ in range(times):
+        started = time.perf_counter()
+        function()
+        found.append(time.perf_counter() - started)
+    return min(found)
+
+
+def datasketch_signatures(texts: list[str]) -> None:
+    for text in texts:
+        words = text.lower().split()
+        signature = MinHash(112)
+        signature.update_batch([" ".join(words[i : i + 5]).encode() for i in range(max(1, len(words) - 4))])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("documents", nargs="?", default="quickstart/clean")
+    parser.add_argument("--megabytes", type=float, default=8)
+    arguments = parser.parse_args()
+    texts = load(arguments.documents, arguments.megabytes)
+    size = sum(len(text.encode()) for text in texts) / 1e6
+    column = pa.array(texts)
+    rows = []
+
+    sign(column[:1], 5, 112, 1)
+    rows.append(
+        (
+            "MinHash, 112 permutations of word 5-grams",
+            "datasketch",
+            best(lambda: sign(column, 5, 112, 1)),
+            best(lambda: datasketch_signatures(texts), 1),
+        )
+    )
+
+    with tempfile.TemporaryDirectory() as folder:
+        shard, path = Path(folder) / "t.parquet", Path(folder) / "tokenizer.json"
+        pq.write_table(pa.table({"text": texts}), shard)
+        ours = best(lambda: write_tokenizer(path, *learn_merges(shard, VOCABULARY)))
+
+        def their_trainer() -> None:
+            tokenizer = Tokenizer(models.BPE())
+            tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+            alphabet = pre_tokenizers.ByteLevel.alphabet()
+            tokenizer.train_from_iterator(
+                texts, trainers.BpeTrainer(vocab_size=VOCABULARY, initial_alphabet=alphabet, show_progress=False)
+            )
+
+        rows.append((f"learn BPE, {VOCABULARY} tokens", "tokenizers", ours, best(their_trainer, 1)))
+        encoder, theirs = Encoder(path), Tokenizer.from_file(str(path))
+        theirs.encode_special_tokens = True
+        rows.append(
+            (
+                "encode (ours checked against tokenizers)",
+                "tokenizers",
+                best(lambda: encoder.encode(texts)),
+                best(lambda: theirs.encode_batch(texts, add_special_tokens=False)),
+            )
+        )
+
+    print(f"{len(texts):,} documents, {size:.1f} MB of text, one core\n")
+    print("| work | ours MB/s | peer | peer MB/s | ratio |\n|---|---|---|---|---|")
+    for work, peer, ours, other in rows:
+        print(f"| {work} | {size / ours:.1f} | {peer} | {size / other:.2f} | {other / ours:.1f} |")
+
+
+if __name__ == "__main__":
+    main()
