@@ -34,7 +34,7 @@ def command(model: Path, output: Path | None, settings: EvalSettings, as_json: b
     """
     import torch
 
-    from gptkit.evaluation.report import print_table
+    from gptkit.evaluation.report import EXPLANATION, print_table
     from gptkit.evaluation.stage import run
 
     torch.set_num_threads(max(1, runtime.pool.workers))
@@ -43,5 +43,6 @@ def command(model: Path, output: Path | None, settings: EvalSettings, as_json: b
         click.echo(json.dumps({"results": report.results, "failed": report.failures}, ensure_ascii=False))
     elif report.results:
         print_table(report.results)
+        runtime.progress.say(EXPLANATION)
     if report.failures:
         raise GptkitError("; ".join(report.failures))

@@ -53,10 +53,11 @@ class Plan:
             return f"it holds the output of '{other.stage}'"
         if self.version != other.version:
             return f"it was made by version {other.version} of this stage, and this is version {self.version}"
+        there, now = ({name: repr(value) for name, value in plan.settings.items()} for plan in (other, self))
         changed = [
-            f"{name}: {other.settings.get(name)!r} there, {self.settings.get(name)!r} now"
-            for name in sorted(self.settings.keys() | other.settings.keys())
-            if self.settings.get(name) != other.settings.get(name)
+            f"{name}: {there.get(name, 'absent')} there, {now.get(name, 'absent')} now"
+            for name in sorted(there.keys() | now.keys())
+            if there.get(name) != now.get(name)
         ]
         if self.limit != other.limit:
             changed.append(f"limit: {other.limit} there, {self.limit} now")

@@ -86,6 +86,8 @@ def write_shard(stem: Path, ids: np.ndarray, lengths: np.ndarray, dtype: str) ->
     np.cumsum(lengths, out=starts[1:])
     if starts[-1] != len(ids):
         raise ValueError(f"{len(ids)} ids, but the lengths add up to {starts[-1]}")
+    if len(ids) and ids.max() > np.iinfo(dtype).max:
+        raise ValueError(f"id {ids.max()} does not fit in {dtype}")
     width = DTYPES[CODES[dtype]].itemsize
     with atomic_path(stem.with_name(stem.name + ".bin")) as path:
         ids.astype(DTYPES[CODES[dtype]]).tofile(path)
@@ -111,8 +113,12 @@ def read_shard(path: Path) -> TokenShard:
     dtype = DTYPES[code]
     lengths = np.frombuffer(raw, "<i4", sequences, HEADER.size)
     offsets = np.frombuffer(raw, "<i8", sequences, HEADER.size + 4 * sequences)
-    if path.stat().st_size != int(lengths.sum(dtype=np.int64)) * dtype.itemsize:
-        raise GptkitError(f"{path}: has another size than its index says")
-    empty = path.stat().st_size == 0  # an empty file cannot be mapped
-    tokens = np.empty(0, dtype) if empty else np.memmap(path, dtype, mode="r")
+    ends = np.cumsum(lengths, dtype=np.int64) * dtype.itemsize
+    if (lengths < 0).any() or not np.array_equal(offsets, ends - lengths.astype(np.int64) * dtype.itemsize):
+        raise GptkitError(f"{index_path}: is damaged: its documents do not lie one behind the other")
+    size = path.stat().st_size if path.is_file() else None
+    if size != (int(ends[-1]) if sequences else 0):
+        raise GptkitError(f"{path}: is missing or has another size than its index says")
+    # an empty file cannot be mapped
+    tokens = np.memmap(path, dtype, mode="r") if size else np.empty(0, dtype)
     return TokenShard(path, tokens, lengths, offsets // dtype.itemsize)

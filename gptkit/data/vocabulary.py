@@ -8,6 +8,7 @@ from gptkit.data.files import read_json
 from gptkit.errors import GptkitError
 
 END_OF_TEXT = "<|endoftext|>"
+LARGEST = 1 << 24  # ids; so that a damaged file cannot ask for all memory
 
 
 def byte_characters() -> dict[str, int]:
@@ -27,13 +28,16 @@ def token_bytes(tokenizer_json: Path) -> list[bytes]:
     Raises GptkitError where the tokenizer is not a byte-level BPE one.
     """
     config = read_json(tokenizer_json)
-    vocabulary = config.get("model", {}).get("vocab")
-    if config.get("model", {}).get("type") != "BPE" or not isinstance(vocabulary, dict):
+    model = config.get("model") if isinstance(config, dict) else None
+    vocabulary = model.get("vocab") if isinstance(model, dict) and model.get("type") == "BPE" else None
+    if not isinstance(vocabulary, dict) or not vocabulary:
         raise GptkitError(f"{tokenizer_json}: only byte-level BPE tokenizers are read here")
     added = config.get("added_tokens", [])
-    size = 1 + max([*vocabulary.values(), *(token["id"] for token in added)])
+    ids = [*vocabulary.values(), *(token["id"] for token in added)]
+    if not 0 <= min(ids) <= max(ids) < LARGEST:
+        raise GptkitError(f"{tokenizer_json}: its ids reach from {min(ids)} to {max(ids)}, which no vocabulary does")
     table = byte_characters()
-    pieces = [b""] * size
+    pieces = [b""] * (1 + max(ids))
     try:
         for token, index in vocabulary.items():
             pieces[index] = bytes(table[character] for character in token)

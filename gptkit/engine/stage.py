@@ -246,7 +246,7 @@ class Stage:
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(self.out / name, target)
         for folder in {(self.output / name).parent for name in names}:
-            sync_folder(folder)  # the shards' new names last before the manifest's does
+            sync_folder(folder)  # the shards are there for good before the manifest is
         manifest.write(self.work / manifests.NAME)
         os.replace(self.work / manifests.NAME, self.output / manifests.NAME)
         sync_folder(self.output)

@@ -18,7 +18,7 @@ def print_table(results: Sequence[dict[str, Any]]) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH)
-    table = Table(box=None, header_style="bold", caption=EXPLANATION, caption_justify="left")
+    table = Table(box=None, header_style="bold")
     for title in ("task", "shots", "shown", "items", "metric", "score", "± stderr", "guess", "majority"):
         table.add_column(title, justify="left" if title in ("task", "metric") else "right", no_wrap=True)
     for result in results:
@@ -42,7 +42,7 @@ def print_table(results: Sequence[dict[str, Any]]) -> None:
 def _shown(result: dict[str, Any]) -> str:
     if result["shots"] == result["demonstrations_min"]:
         return str(result["shots"])
-    return f"{result['demonstrations_mean']:.1f} ({result['demonstrations_min']})"
+    return f"{result['demonstrations_mean']:.2f} ({result['demonstrations_min']})"
 
 
 def _number(value: float | None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor
 
+from gptkit.errors import GptkitError
 from gptkit.evaluation.requests import Request
 from gptkit.model.cache import Cache
 from gptkit.model.transformer import GPT
@@ -131,6 +132,10 @@ class Scorer:
                 places += range(first, first + len(request.continuation))
                 targets += request.continuation
         values, best = self._token_scores(hidden.flatten(0, 1), places, targets)
+        if not values.isfinite().all():
+            raise GptkitError(
+                "the model gives no finite probabilities; its weights are damaged or its training diverged"
+            )
         end = 0
         for request in (request for row in rows for request in row.requests):
             start, end = end, end + len(request.continuation)

@@ -19,7 +19,7 @@ class EvalSettings:
     data_dir: Annotated[str | None, "Folder of the tasks' data files that do not lie beside the task file."] = None
     seed: Annotated[int, "Key of the draw of demonstrations.", "number"] = 0
     batch_tokens: Annotated[int, "Tokens the model reads at a time; less needs less memory.", "tokens"] = 8192
-    device: Annotated[str, "Where the model runs: cpu, cuda, cuda:1, mps."] = "cpu"
+    device: Annotated[str, "Where the model runs: cpu, cuda, cuda:1, mps; auto takes a GPU if there is one."] = "auto"
 
     def __post_init__(self) -> None:
         if not self.shots or min(self.shots) < 0:

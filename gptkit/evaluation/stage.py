@@ -72,7 +72,7 @@ def run(model: Path, output: Path | None, settings: EvalSettings, runtime: Runti
             evaluation.add(path, task, stage.work / "done" / f"{number:04d}")
         if not evaluation.results:
             return Report([], evaluation.failures, None)
-        manifest = stage.close(_write(stage.out, loaded, settings, evaluation), {"results": len(evaluation.results)})
+        manifest = stage.close(_write(stage.out, loaded, settings, evaluation), {"results": evaluation.results})
         return Report(evaluation.results, evaluation.failures, manifest)
 
 
@@ -146,6 +146,8 @@ def _fingerprint(loaded: LoadedModel) -> str:
 
 
 def _device(name: str) -> str:
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError):  # torch raises either for what is not there

@@ -12,7 +12,7 @@ class SampleSettings:
 
     target: Annotated[
         int,
-        "Stop drawing packages when this much prose was seen for the first time (what cleaning and dedup leave is less).",
+        "Stop drawing packages when this much prose was seen for the first time; headings and code come on top.",
         "bytes",
     ] = 7_200_000
     sources: Annotated[

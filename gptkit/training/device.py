@@ -40,7 +40,9 @@ def choose_device(settings: TrainSettings) -> Device:
     name = "cuda" if gpu and settings.device != "cpu" else "cpu"
     bf16 = torch.cuda.is_bf16_supported() if name == "cuda" else _cpu_has_bf16()
     if settings.dtype == "bf16" and not bf16:
-        raise UsageError("--dtype bf16: this processor has no bf16 arithmetic, where it would be slow; use --dtype fp32")
+        raise UsageError(
+            "--dtype bf16: this processor has no bf16 arithmetic, where it would be slow; use --dtype fp32"
+        )
     dtype = torch.bfloat16 if bf16 and settings.dtype != "fp32" else torch.float32
     return Device(name, dtype, settings.threads or _cores())
 

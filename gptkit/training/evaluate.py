@@ -53,7 +53,9 @@ def validate(model: GPT, held_out: HeldOut, device: Device) -> Validation:
     parts = []
     whole = len(targets) // context * context
     rows = max(1, WINDOW_TOKENS // context)
-    windows = list(zip(inputs[:whole].view(-1, context).split(rows), targets[:whole].view(-1, context).split(rows), strict=True))
+    windows = list(
+        zip(inputs[:whole].view(-1, context).split(rows), targets[:whole].view(-1, context).split(rows), strict=True)
+    )
     if whole < len(targets):
         windows.append((inputs[None, whole:], targets[None, whole:]))
     for ids, wanted in windows:

@@ -18,16 +18,16 @@ class Log:
 
     def __init__(self, path: Path, keep_bytes: int) -> None:
         self._file = open(path, "a+b")
-        self._file.truncate(keep_bytes)
+        self._file.truncate(min(keep_bytes, self._file.seek(0, os.SEEK_END)))
         self._file.seek(0, os.SEEK_END)
 
     def write(self, record: dict[str, Any]) -> None:
-        """Appends one record."""
+        """Appends one record, for others to see at once."""
         self._file.write(json.dumps(record).encode() + b"\n")
+        self._file.flush()
 
     def sync(self) -> int:
         """Makes the records durable; gives the number of bytes."""
-        self._file.flush()
         os.fsync(self._file.fileno())
         return self._file.tell()
 
@@ -56,9 +56,7 @@ class Status:
         left = duration(each * (self._steps - record["step"]))
         if done == ESTIMATE_AFTER:
             self._progress.say(f"train: {record['tokens_per_second']:,.0f} tokens/s, about {left} to go")
-        note = (
-            f"loss {record['loss']:.3f}, lr {record['lr']:.1e}, {record['tokens_per_second']:,.0f} tokens/s, {left} left"
-        )
+        note = f"loss {record['loss']:.3f}, lr {record['lr']:.1e}, {record['tokens_per_second']:,.0f} tokens/s, {left} left"
         self._advance(1, note)
         if not self._progress.bars and time.monotonic() - self._said > SAY_EVERY:
             self._said = time.monotonic()

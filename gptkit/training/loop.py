@@ -67,7 +67,9 @@ def train(
                 at_end = done == plan.steps
                 if held_out and settings.validate_every and done % settings.validate_every == 0 and not at_end:
                     found = validate(model, held_out, device)
-                    log.write({"step": done, "validation_nats": found.nats_per_token, "bits_per_byte": found.bits_per_byte})
+                    log.write(
+                        {"step": done, "validation_nats": found.nats_per_token, "bits_per_byte": found.bits_per_byte}
+                    )
                     progress.say(f"step {done:,}: loss {loss:.3f}, validation {found.bits_per_byte:.3f} bits per byte")
                 if at_end or done % settings.checkpoint_every == 0:
                     checkpoints.save(model, optimiser, State(done, log.sync(), time.monotonic() - started))
@@ -110,7 +112,7 @@ def take_step(
     if not (math.isfinite(mean) and math.isfinite(length)):
         raise GptkitError(
             f"step {step + 1}: the loss is {mean} and the gradient {length}; training has diverged and stops. "
-            "The last checkpoint is kept; start again with a lower --lr (and --overwrite)"
+            "The checkpoints before it are kept; start again with a lower --lr (and --overwrite)"
         )
     optimiser.step()
     return mean, length

@@ -20,7 +20,7 @@ def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, dtype:
 
     hidden [N, d] and weight [V, d] are float32, targets int64 [N]; products are computed in `dtype`.
     """
-    loss: Tensor = _LinearCrossEntropy.apply(hidden, weight, targets, dtype)  # type: ignore[no-untyped-call]
+    loss: Tensor = _LinearCrossEntropy.apply(hidden, weight, targets, dtype)
     return loss
 
 
@@ -62,7 +62,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return total / len(hidden)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
         hidden_gradient, weight_gradient = ctx.saved_tensors
         scale = gradient / len(hidden_gradient)
         return hidden_gradient * scale, weight_gradient * scale, None, None

@@ -13,7 +13,9 @@ class TrainSettings:
     model: Annotated[str, "Shape: nano, micro, mini, gpt2, gpt2-medium, gpt2-large or gpt2-xl."] = "micro"
     context: Annotated[int | None, "Tokens a sequence, instead of the model's own number.", "tokens"] = None
     batch_tokens: Annotated[int, "Tokens a step.", "tokens"] = 4096
-    micro_batch: Annotated[int | None, "Sequences computed at once, instead of as many as fit well.", "sequences"] = None
+    micro_batch: Annotated[int | None, "Sequences computed at once, instead of as many as fit well.", "sequences"] = (
+        None
+    )
     epochs: Annotated[float, "Passes over the training split, where --steps is not given."] = 1.0
     steps: Annotated[int | None, "Steps, instead of --epochs."] = None
     lr: Annotated[float, "Highest learning rate."] = 3e-3

@@ -4,7 +4,6 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -107,25 +106,35 @@ def killed(function, *arguments, **options):
     return False
 
 
-CHANGES = ("replace", "unlink", "rmdir", "mkdir")
+class Killed(BaseException):
+    """Stands for SIGKILL: once raised, no later change of the file system takes place."""
 
 
-def kill_before_change(number, function, *arguments, **options):
-    """Runs until before the number-th change of the file system."""
-    left = [number]
+def stopped_before_change(number, function, *arguments, **options):
+    """Runs until before the number-th change of the file system; whether it got that far.
 
-    def counting(change):
-        def counted(*args, **kwargs):
-            left[0] -= 1
-            if left[0] == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+    In this process, since one would have to fork some hundred times.
+    """
+    left = number
+
+    def counted(change):
+        def change_or_die(*args, **kwargs):
+            nonlocal left
+            left -= 1
+            if left <= 0:
+                raise Killed
             return change(*args, **kwargs)
 
-        return counted
+        return change_or_die
 
-    for name in CHANGES:
-        setattr(os, name, counting(getattr(os, name)))
-    function(*arguments, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("replace", "unlink", "rmdir", "mkdir"):
+            patch.setattr(os, name, counted(getattr(os, name)))
+        try:
+            function(*arguments, **options)
+        except Killed:
+            return True
+    return False
 
 
 def test_a_stage_is_made_once(tmp_path):
@@ -162,14 +171,20 @@ def test_a_killed_run_goes_on_behind_its_last_task(tmp_path, fatal):
     assert sorted(ran) == sorted(["s0", "s1", "s2", "0.txt", "1.txt", "2.txt", lost])
 
 
-def test_killed_before_every_change_of_the_file_system(tmp_path):
+@pytest.fixture
+def no_sync(monkeypatch):
+    """Hundreds of runs would wait for the disk hundreds of times."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+def test_killed_before_every_change_of_the_file_system(tmp_path, no_sync):
     expected = make(tmp_path / "expected").digest
     number = 0
     while True:
         number += 1
         folder = tmp_path / str(number) / "out"
         folder.parent.mkdir()
-        was_killed = killed(kill_before_change, number, make, folder)
+        was_killed = stopped_before_change(number, make, folder)
         if (folder / "manifest.json").exists():  # then all it lists is there
             assert read_manifest(folder).digest == expected
         assert make(folder).digest == expected
@@ -180,9 +195,8 @@ def test_killed_before_every_change_of_the_file_system(tmp_path):
 
 
 @pytest.mark.parametrize("repeat", ["overwrite", "without"])
-def test_killed_while_replacing_another_result(tmp_path, repeat):
+def test_killed_while_replacing_another_result(tmp_path, no_sync, repeat):
     old, new = Settings("old", 4), Settings("b", 2)
-    shutil.rmtree(tmp_path / "expected", ignore_errors=True)
     expected = make(tmp_path / "expected", new).digest
     number = 0
     while True:
@@ -190,7 +204,7 @@ def test_killed_while_replacing_another_result(tmp_path, repeat):
         folder = tmp_path / str(number) / "out"
         folder.parent.mkdir()
         make(folder, old)
-        was_killed = killed(kill_before_change, number, make, folder, new, overwrite=True)
+        was_killed = stopped_before_change(number, make, folder, new, overwrite=True)
         if repeat == "without":
             with contextlib.suppress(GptkitError):  # the old plan may be still there
                 assert make(folder, new).digest == expected
@@ -201,14 +215,14 @@ def test_killed_while_replacing_another_result(tmp_path, repeat):
     assert number > 20
 
 
-def test_the_old_command_after_a_killed_replacement(tmp_path):
+def test_the_old_command_after_a_killed_replacement(tmp_path, no_sync):
     old, new = Settings("old", 4), Settings("b", 2)
     expected = make(tmp_path / "expected", old).digest
     for number in range(1, 12):
         folder = tmp_path / str(number) / "out"
         folder.parent.mkdir()
         make(folder, old)
-        assert killed(kill_before_change, number, make, folder, new, overwrite=True)
+        assert stopped_before_change(number, make, folder, new, overwrite=True)
         assert make(folder, old, overwrite=True).digest == expected
         assert files(folder) == files(tmp_path / "expected")
 

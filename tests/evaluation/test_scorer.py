@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gptkit.errors import GptkitError
 from gptkit.evaluation.requests import Request
 from gptkit.evaluation.scorer import Scorer, group_of
 from gptkit.model.config import ModelConfig
@@ -124,3 +125,12 @@ def test_each_request_is_in_one_row_that_begins_with_what_it_reads(seed: int) ->
         assert all(row.tokens[: len(request.read)] == request.read for row, request in placed)
         assert len({row.tokens[: group.shared] for row in group.rows}) == 1
         assert all(group.shared < len(request.context) for _, request in placed) or group.shared == 0
+
+
+def test_a_diverged_model_is_said() -> None:
+    model = GPT(ModelConfig(VOCABULARY, CONTEXT, 1, 1, 8)).eval()
+    with torch.no_grad():
+        model.ln_f.weight.fill_(float("nan"))
+    scorer = Scorer(model, 100)
+    with pytest.raises(GptkitError, match="diverged"):
+        scorer.score(scorer.groups([[Request((1,), (2,))]]))

@@ -1,0 +1,76 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, pre_tokenizers
+
+from gptkit.data.vocabulary import byte_characters, bytes_per_token, token_bytes
+from gptkit.errors import GptkitError
+
+
+def test_the_byte_table_is_that_of_tokenizers():
+    table = byte_characters()
+    assert sorted(table.values()) == list(range(256))
+    assert set(table) == set(pre_tokenizers.ByteLevel.alphabet())
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    for code in [*range(0x800), *range(0x800, 0x110000, 997)]:
+        if 0xD800 <= code < 0xE000:
+            continue
+        ((characters, _),) = byte_level.pre_tokenize_str(chr(code))
+        assert bytes(table[character] for character in characters) == chr(code).encode()
+
+
+@given(text=st.text())
+def test_the_bytes_of_tokens_add_up_to_the_text(token_folder, text):
+    tokenizer = Tokenizer.from_file(str(token_folder.tokenizer_path))
+    ids = tokenizer.encode(text).ids
+    end = token_folder.manifest.facts["end_of_text"]
+    pieces = token_bytes(token_folder.tokenizer_path)
+    assert pieces[end] == b""
+    if end not in ids:
+        assert b"".join(pieces[index] for index in ids) == text.encode()
+        assert bytes_per_token(token_folder.tokenizer_path)[ids].sum() == len(text.encode())
+
+
+def test_the_bytes_of_every_token_are_what_tokenizers_decodes(token_folder):
+    tokenizer = Tokenizer.from_file(str(token_folder.tokenizer_path))
+    pieces = token_bytes(token_folder.tokenizer_path)
+    assert len(pieces) == tokenizer.get_vocab_size()
+    for index, piece in enumerate(pieces):
+        assert tokenizer.decode([index], skip_special_tokens=True) == piece.decode("utf-8", "replace")
+
+
+def write(tmp_path, **values):
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(values))
+    return path
+
+
+def test_added_tokens_and_gaps(tmp_path):
+    added = [{"id": 5, "content": "<x>", "special": True}, {"id": 7, "content": "ü", "special": False}]
+    path = write(tmp_path, model={"type": "BPE", "vocab": {"a": 0, "Ġb": 2}}, added_tokens=added)
+    assert token_bytes(path) == [b"a", b"", b" b", b"", b"", b"", b"", "ü".encode()]
+    assert bytes_per_token(path).tolist() == [1, 0, 2, 0, 0, 0, 0, 2]
+    assert bytes_per_token(path).dtype == "int32"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"model": {"type": "WordPiece", "vocab": {"a": 0}}},
+        {"model": {"type": "Unigram", "vocab": [["a", 0]]}},
+        {"model": {"type": "BPE", "vocab": {"▁a": 0}}},
+        {"model": {"type": "BPE", "vocab": {}}},
+        {"model": {"type": "BPE", "vocab": {"a": -1}}},
+        {"model": {"type": "BPE", "vocab": {"a": 10**12}}},
+        {"model": None},
+        {},
+        [],
+    ],
+)
+def test_what_is_no_byte_level_tokenizer(tmp_path, values):
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(values))
+    with pytest.raises(GptkitError, match=r"tokenizer\.json"):
+        token_bytes(path)
