@@ -1,8 +1,11 @@
 """Fixtures that several rooms' tests share."""
 
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line sets it, before torch is loaded
+
 import importlib
 import inspect
-import os
 from pathlib import Path
 
 import numpy as np

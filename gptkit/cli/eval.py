@@ -30,14 +30,11 @@ def command(model: Path, output: Path | None, settings: EvalSettings, as_json: b
 
     MODEL is a model folder. Tasks are YAML files in lm-eval's form. Every item has demonstrations
     of its own, of which fewer are shown where the model's context is full. --limit counts items
-    of a task, and --workers the threads the model runs on.
+    of a task. The model runs on all cores, whatever --workers says.
     """
-    import torch
-
     from gptkit.evaluation.report import EXPLANATION, print_table
     from gptkit.evaluation.stage import run
 
-    torch.set_num_threads(max(1, runtime.pool.workers))
     report = run(model, output, settings, runtime)
     if as_json:
         click.echo(json.dumps({"results": report.results, "failed": report.failures}, ensure_ascii=False))

@@ -213,8 +213,9 @@ class Stage:
             advance(sum(weights) - sum(weights[index] for index in waiting), "")
             for position, result in self.runtime.pool.map(function, [tasks[index] for index in waiting]):
                 index = waiting[position]
-                write_json(folder / f"{index:06d}.json", result)
-                results[index] = result
+                path = folder / f"{index:06d}.json"
+                write_json(path, result)
+                results[index] = read_json(path)  # as a later run will find it
                 advance(weights[index], "")
         self._seconds[name] = round(time.monotonic() - started, 3)
         return [result for result in results if result is not None]

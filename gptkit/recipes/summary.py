@@ -20,8 +20,15 @@ def print_summary(manifests: dict[str, Manifest]) -> None:
             table.add_row(*(escape(cell) for cell in _stage_row(name, manifest)))
     console.print(table)
     for manifest in manifests.values():
-        for line in _result_lines(manifest):
-            console.print(line, markup=False, highlight=False)
+        if manifest.plan.stage == "train":
+            console.print()
+            for line in _loss_lines(manifest):
+                console.print(line, markup=False, highlight=False)
+        if manifest.plan.stage == "eval":
+            from gptkit.evaluation.report import print_table
+
+            console.print()
+            print_table(manifest.counts["results"])
 
 
 def _stage_row(name: str, manifest: Manifest) -> list[str]:
@@ -60,5 +67,16 @@ def _tokens(counts: dict[str, Any]) -> str:
     return f"{counts['tokens']:,} tokens of {counts['bytes_per_token']} bytes" if "tokens" in counts else ""
 
 
-def _result_lines(manifest: Manifest) -> list[str]:
-    return []
+def _loss_lines(manifest: Manifest) -> list[str]:
+    """What a trained model's loss is, beside what one can have without it."""
+    facts = manifest.facts
+    lines = [
+        f"Model: {facts['parameters']:,} parameters, {facts['tokens']:,} tokens in {facts['steps']:,} steps, {facts['epochs']:.2f} epochs"
+    ]
+    if "validation_bits_per_byte" in facts:
+        line = f"Held-out text: {facts['validation_bits_per_byte']:.3f} bits per byte"
+        reference = facts["reference"]
+        if reference:
+            line += f" (xz -9: {reference['xz_9']:.3f}; a byte 5-gram model: {reference['byte_5gram']:.3f})"
+        lines.append(line)
+    return lines
