@@ -1,6 +1,7 @@
 """From what a user typed to the files to read, each with a source name, an identity and a digest."""
 
 import dataclasses
+import glob
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,7 +64,7 @@ def find_inputs(arguments: Sequence[str]) -> Inputs:
         name, path = split_name(argument)
         stage = Path(path).is_dir() and (Path(path) / manifests.NAME).exists()
         if not name and not stage:  # a stage's shards know their sources
-            name = default_name(hide_credentials(path) if ADDRESS.match(path) else str(Path(path).resolve()))
+            name = _own_name(path)
         found, digest = _find(name, path)
         for source in {file.source for file in found}:
             if source in seen:
@@ -92,6 +93,14 @@ def default_name(path: str) -> str:
     return safe_name(name)
 
 
+def _own_name(path: str) -> str:
+    """The name of an input that was given none: of the file, or of the folder that holds a pattern's files."""
+    if ADDRESS.match(path):
+        return default_name(hide_credentials(path))
+    plain = re.split(r"/?[^/]*[*?\[]", path, maxsplit=1)[0] if glob.has_magic(path) else path
+    return default_name(str(Path(plain).resolve()))
+
+
 def hide_credentials(address: str) -> str:
     """An address without user, password, query and fragment, fit for manifests and messages."""
     return re.sub(r"(?<=://)[^/@]*@", "", re.split(r"[?#]", address, maxsplit=1)[0])
@@ -108,7 +117,7 @@ def _find(name: str, path: str) -> tuple[list[InputFile], str]:
         file = _describe(local, local.name, name)
         return [file], file.digest
     if not local.is_dir():
-        raise GptkitError(f"{path}: no such file or folder")
+        return _find_pattern(name, path)
     if (local / manifests.NAME).exists() or (local / ".work").exists():
         return _find_stage(name, local)
     files = [
@@ -118,6 +127,18 @@ def _find(name: str, path: str) -> tuple[list[InputFile], str]:
     ]
     if not files:
         raise GptkitError(f"{path}: holds no file that is read here ({READABLE}) and no {manifests.NAME}")
+    return files, sha256_json([[file.relative, file.digest] for file in files])
+
+
+def _find_pattern(name: str, pattern: str) -> tuple[list[InputFile], str]:
+    """The files a pattern like crawl/*.warc.gz matches, named from the folder before the first wildcard."""
+    matches = [Path(match) for match in sorted(glob.glob(pattern, recursive=True)) if Path(match).is_file()]
+    if not matches:
+        raise GptkitError(f"{pattern}: no such file or folder")
+    parts = Path(pattern).parts
+    fixed = next(place for place, part in enumerate(parts) if glob.has_magic(part))
+    folder = Path(*parts[:fixed])
+    files = [_describe(match, match.relative_to(folder).as_posix(), name) for match in matches]
     return files, sha256_json([[file.relative, file.digest] for file in files])
 
 

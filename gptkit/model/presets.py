@@ -29,15 +29,20 @@ PRESETS: dict[str, Shape] = {
 }
 
 
+def check_preset(name: str) -> None:
+    """Raises UsageError for a name that is no preset."""
+    if name not in PRESETS:
+        near = difflib.get_close_matches(name, PRESETS, 2)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(PRESETS)}"
+        raise UsageError(f"unknown model {name!r}; {hint}")
+
+
 def preset(name: str, vocab_size: int, context: int | None = None) -> ModelConfig:
     """The configuration of a named shape, with another context if one is given.
 
     Raises UsageError for an unknown name or an impossible size.
     """
-    if name not in PRESETS:
-        near = difflib.get_close_matches(name, PRESETS, 2)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(PRESETS)}"
-        raise UsageError(f"unknown model {name!r}; {hint}")
+    check_preset(name)
     shape = PRESETS[name]
     try:
         return ModelConfig(vocab_size, context or shape.context, shape.layers, shape.heads, shape.width)

@@ -70,12 +70,11 @@ def installed() -> tuple[list[Distribution], Counter[str]]:
             continue
         here: dict[str, list[importlib.metadata.Distribution]] = {}
         for distribution in importlib.metadata.distributions(path=[entry]):
-            raw_name = distribution.metadata["Name"] if distribution.metadata else None
-            name = re.sub(r"[-_.]+", "-", raw_name or "").lower()
+            name = re.sub(r"[-_.]+", "-", _field(distribution, "Name")).lower()
             here.setdefault(name, []).append(distribution)
         for name in sorted(here.keys() - found.keys()):
             # a broken upgrade leaves two: take the same one everywhere
-            distribution = max(here[name], key=lambda d: d.version or "")
+            distribution = max(here[name], key=lambda d: _field(d, "Version"))
             reason = _unusable(name, distribution)
             if reason:
                 skipped[reason] += 1
@@ -84,8 +83,16 @@ def installed() -> tuple[list[Distribution], Counter[str]]:
     return [found[name] for name in sorted(found)], skipped
 
 
+def _field(distribution: importlib.metadata.Distribution, name: str) -> str:
+    """A field of the metadata; empty where there is none, which some versions of the library raise for."""
+    try:
+        return distribution.metadata[name] or ""
+    except (KeyError, TypeError):
+        return ""
+
+
 def _unusable(name: str, distribution: importlib.metadata.Distribution) -> str:
-    if not name or not distribution.version:
+    if not name or not _field(distribution, "Version"):
         return "no name or version"
     if name in LEFT_OUT:
         return "left out"

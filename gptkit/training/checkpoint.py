@@ -10,13 +10,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from gptkit.data.files import read_json, sync_folder, write_json
 from gptkit.errors import GptkitError
 from gptkit.model.folder import load_model, load_tensors, save_model, save_tensors
 from gptkit.model.transformer import GPT
-from gptkit.training.optimiser import optimiser_state, restore_optimiser
+from gptkit.training.optimiser import Optimiser
 
 UNFINISHED = ".writing-"
 
@@ -42,13 +40,13 @@ class Checkpoints:
         self.tokenizer_path = tokenizer_path
         self.keep = keep
 
-    def save(self, model: GPT, optimiser: torch.optim.AdamW, state: State) -> None:
+    def save(self, model: GPT, optimiser: Optimiser, state: State) -> None:
         """Writes a checkpoint, then removes the oldest beyond `keep`."""
         target = self.folder / f"step-{state.step:06d}"
         unfinished = self.folder / f"{UNFINISHED}{target.name}"
         try:
             save_model(unfinished, model, self.tokenizer_path)
-            save_tensors(unfinished / "optimizer.safetensors", optimiser_state(model, optimiser))
+            save_tensors(unfinished / "optimizer.safetensors", optimiser.state())
             write_json(unfinished / "state.json", {**self.identity, **dataclasses.asdict(state)})
             shutil.rmtree(target, ignore_errors=True)
             os.replace(unfinished, target)
@@ -62,7 +60,7 @@ class Checkpoints:
         """The checkpoints there are, oldest first."""
         return sorted(self.folder.glob("step-*"), key=lambda path: (len(path.name), path.name))
 
-    def restore(self, model: GPT, optimiser: torch.optim.AdamW) -> State | None:
+    def restore(self, model: GPT, optimiser: Optimiser) -> State | None:
         """Puts the newest checkpoint into a model and its optimiser; None where there is none.
 
         Raises GptkitError where it is damaged or of another run.
@@ -84,7 +82,7 @@ class Checkpoints:
             state = State(**value)
             # copied, not put in its place: a mapped file lies in memory otherwise than a tensor
             model.load_state_dict(load_model(newest).model.state_dict())
-            restore_optimiser(model, optimiser, load_tensors(newest / "optimizer.safetensors"), state.step)
+            optimiser.restore(load_tensors(newest / "optimizer.safetensors"), state.step)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise GptkitError(f"{newest}: is damaged ({error}); remove it to go on with the one before") from None
         return state

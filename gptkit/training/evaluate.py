@@ -8,7 +8,6 @@ import torch
 
 from gptkit.model.transformer import GPT
 from gptkit.training.device import Device
-from gptkit.training.loader import TokenStream
 from gptkit.training.loss import token_nats
 
 WINDOW_TOKENS = 8192  # tokens computed at once
@@ -22,11 +21,6 @@ class HeldOut:
     bytes_per_token: np.ndarray  # int32 [vocabulary], 0 for special tokens
     end_of_text: int
 
-    @staticmethod
-    def take(stream: TokenStream, limit: int, bytes_per_token: np.ndarray, end_of_text: int) -> "HeldOut":
-        """The first `limit` tokens of a stream."""
-        return HeldOut(stream.read(0, limit), bytes_per_token, end_of_text)
-
 
 @dataclasses.dataclass(frozen=True)
 class Validation:
@@ -39,33 +33,34 @@ class Validation:
 
 
 @torch.inference_mode()
-def validate(model: GPT, held_out: HeldOut, device: Device) -> Validation:
+def validate(model: GPT, held_out: HeldOut, device: Device, at_most: int | None = None) -> Validation:
     """Predicts every held-out token, in windows of the model's context that do not overlap.
 
     The text is taken to begin behind an end-of-text. Bits per byte are the nats of the non-special
-    tokens / (ln 2 · the bytes of those tokens).
+    tokens / (ln 2 · the bytes of those tokens). With `at_most` tokens to predict, evenly spaced
+    windows are taken.
     """
     context = model.config.context
-    targets = torch.from_numpy(held_out.ids)
-    inputs = torch.cat([torch.tensor([held_out.end_of_text]), targets[:-1]])
+    starts = np.arange(0, len(held_out.ids), context)
+    if at_most is not None:
+        starts = starts[:: -(-len(held_out.ids) // at_most)]
+    whole = starts[starts + context <= len(held_out.ids)]
+    rows = max(1, WINDOW_TOKENS // context)
+    batches = [whole[first : first + rows, None] + np.arange(context) for first in range(0, len(whole), rows)]
+    if len(whole) < len(starts):
+        batches.append(np.arange(starts[-1], len(held_out.ids))[None])
+    inputs = np.concatenate([[held_out.end_of_text], held_out.ids[:-1]])
     was_training = model.training
     model.eval()
     parts = []
-    whole = len(targets) // context * context
-    rows = max(1, WINDOW_TOKENS // context)
-    windows = list(
-        zip(inputs[:whole].view(-1, context).split(rows), targets[:whole].view(-1, context).split(rows), strict=True)
-    )
-    if whole < len(targets):
-        windows.append((inputs[None, whole:], targets[None, whole:]))
-    for ids, wanted in windows:
+    for places in batches:
+        ids, targets = (torch.from_numpy(text[places]).to(device.name) for text in (inputs, held_out.ids))
         with device.autocast():
-            hidden = model.hidden(ids.to(device.name)).flatten(0, 1)
-        parts.append(token_nats(hidden, model.wte.weight, wanted.flatten().to(device.name), device.dtype).cpu())
+            hidden = model.hidden(ids).flatten(0, 1)
+        parts.append(token_nats(hidden, model.wte.weight, targets.flatten(), device.dtype).cpu())
     model.train(was_training)
     nats = torch.cat(parts).double().numpy()
-    sizes = held_out.bytes_per_token[held_out.ids]
-    plain = sizes > 0
+    sizes = held_out.bytes_per_token[held_out.ids[np.concatenate([places.ravel() for places in batches])]]
     size = int(sizes.sum())
-    bits = float(nats[plain].sum()) / math.log(2) / size if size else math.nan
+    bits = float(nats[sizes > 0].sum()) / math.log(2) / size if size else math.nan
     return Validation(float(nats.mean()), bits, len(nats), size)

@@ -16,10 +16,12 @@ from gptkit.training.evaluate import HeldOut, validate
 from gptkit.training.loader import Loader
 from gptkit.training.log import Log, Status
 from gptkit.training.loss import linear_cross_entropy
-from gptkit.training.optimiser import make_optimiser
+from gptkit.training.optimiser import Optimiser
 from gptkit.training.plan import Plan
-from gptkit.training.schedule import learning_rate
+from gptkit.training.schedule import share_of_rate
 from gptkit.training.settings import TrainSettings
+
+GLANCE_TOKENS = 32_768  # predicted in a validation on the way; the one at the end takes all
 
 
 def train(
@@ -37,7 +39,7 @@ def train(
     The last step ends with a checkpoint. Raises GptkitError where the loss is no longer a number.
     """
     model = GPT(plan.config, settings.seed).to(device.name)
-    optimiser = make_optimiser(model, settings)
+    optimiser = Optimiser(model, settings, plan.rate)
     state = checkpoints.restore(model, optimiser) or State(step=0, log_bytes=0, seconds=0.0)
     if state.step:
         progress.say(f"train: going on after step {state.step:,} of {plan.steps:,}")
@@ -49,15 +51,15 @@ def train(
             status = Status(progress, advance, plan.steps, state.step)
             for step in range(state.step, plan.steps):
                 before = time.monotonic()
-                rate = learning_rate(step, plan.steps, settings.lr, settings.warmup, settings.min_lr)
-                loss, norm = take_step(model, optimiser, loader, plan, settings, device, step, rate)
+                share = share_of_rate(step, plan.steps, settings.warmup, settings.min_lr)
+                loss, norm = take_step(model, optimiser, loader, plan, settings, device, step, share)
                 seconds = time.monotonic() - before
                 done = step + 1
                 record = {
                     "step": done,
                     "tokens": done * plan.sequences * plan.config.context,
                     "loss": loss,
-                    "lr": rate,
+                    "lr": share * plan.rate,
                     "gradient_norm": norm,
                     "tokens_per_second": round(plan.sequences * plan.config.context / seconds, 1),
                     "seconds": round(time.monotonic() - started, 3),
@@ -66,11 +68,10 @@ def train(
                 status.step(record, seconds)
                 at_end = done == plan.steps
                 if held_out and settings.validate_every and done % settings.validate_every == 0 and not at_end:
-                    found = validate(model, held_out, device)
-                    log.write(
-                        {"step": done, "validation_nats": found.nats_per_token, "bits_per_byte": found.bits_per_byte}
-                    )
-                    progress.say(f"step {done:,}: loss {loss:.3f}, validation {found.bits_per_byte:.3f} bits per byte")
+                    found = validate(model, held_out, device, GLANCE_TOKENS)
+                    bits = found.bits_per_byte
+                    log.write({"step": done, "validation_nats": found.nats_per_token, "validation_bits_per_byte": bits})
+                    progress.say(f"step {done:,}: loss {loss:.3f}, validation {bits:.3f} bits per byte")
                 if at_end or done % settings.checkpoint_every == 0:
                     checkpoints.save(model, optimiser, State(done, log.sync(), time.monotonic() - started))
     finally:
@@ -80,19 +81,20 @@ def train(
 
 def take_step(
     model: GPT,
-    optimiser: torch.optim.AdamW,
+    optimiser: Optimiser,
     loader: Loader,
     plan: Plan,
     settings: TrainSettings,
     device: Device,
     step: int,
-    rate: float,
+    share: float,
 ) -> tuple[float, float]:
-    """One update of the weights. Gives the mean loss (nats a token) and the gradient's length before clipping.
+    """One update of the weights, at a share of the highest learning rate.
 
+    Gives the mean loss (nats a token) and the gradient's length before clipping.
     Raises GptkitError, with the weights untouched, where either is not a finite number.
     """
-    optimiser.zero_grad(set_to_none=True)
+    optimiser.zero_grad()
     total = torch.zeros((), device=device.name)
     parts = plan.sequences // plan.micro_batch
     for part in range(parts):
@@ -106,13 +108,11 @@ def take_step(
         loss.backward()
         total += loss.detach()
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-    for group in optimiser.param_groups:
-        group["lr"] = rate
     mean, length = float(total), float(norm)
     if not (math.isfinite(mean) and math.isfinite(length)):
         raise GptkitError(
             f"step {step + 1}: the loss is {mean} and the gradient {length}; training has diverged and stops. "
             "The checkpoints before it are kept; start again with a lower --lr (and --overwrite)"
         )
-    optimiser.step()
+    optimiser.step(share)
     return mean, length

@@ -8,6 +8,7 @@ from gptkit.training.device import Device
 from gptkit.training.loader import Loader
 from gptkit.training.settings import TrainSettings
 
+RATE_TIMES_WIDTH = 0.8  # the best of those tried at width 192 (0.4 to 4); wider models need lower rates
 TOKENS_AT_ONCE = {"cpu": 4096, "cuda": 32768}  # in a forward pass, where --micro-batch does not say
 
 
@@ -21,6 +22,7 @@ class Plan:
     steps: int
     tokens: int  # over the whole run
     epochs: float
+    rate: float  # the highest learning rate
 
     def describe(self, device: Device, name: str) -> str:
         """One line for the reader, before the first step."""
@@ -30,7 +32,7 @@ class Plan:
             f"{name}: {parameter_count(self.config):,} parameters ({self.config.layers} layers, width {self.config.width}); "
             f"{self.steps:,} steps of {self.sequences * self.config.context:,} tokens "
             f"({self.sequences} × {self.config.context}{accumulation}), "
-            f"{self.tokens / 1e6:.1f}M tokens, {self.epochs:.2f} epochs; {device}"
+            f"{self.tokens / 1e6:.1f}M tokens, {self.epochs:.2f} epochs; learning rate {self.rate:.2g}; {device}"
         )
 
     @property
@@ -59,6 +61,6 @@ def make_plan(settings: TrainSettings, config: ModelConfig, loader: Loader, devi
             f"--micro-batch {micro_batch} does not divide the {sequences} sequences of a step; these do: {fitting}"
         )
     steps = settings.steps or max(1, round(settings.epochs * loader.per_epoch / sequences))
-    return Plan(
-        config, sequences, micro_batch, steps, steps * sequences * context, steps * sequences / loader.per_epoch
-    )
+    rate = settings.lr or RATE_TIMES_WIDTH / config.width
+    taken = steps * sequences
+    return Plan(config, sequences, micro_batch, steps, taken * context, taken / loader.per_epoch, rate)

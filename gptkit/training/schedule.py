@@ -3,14 +3,14 @@
 import math
 
 
-def learning_rate(step: int, steps: int, highest: float, warmup: float, lowest: float) -> float:
-    """Linear warm-up over the share `warmup` of all steps, then a cosine down to `lowest` · `highest`.
+def share_of_rate(step: int, steps: int, warmup: float, lowest: float) -> float:
+    """What share of the highest learning rate a step has.
 
-    `step` counts from 0. The first step already learns, and the last one has the lowest rate
-    (the schedule of Brown et al. 2020, appendix B).
+    It rises evenly over the share `warmup` of all steps, then falls along a cosine to `lowest` (Brown
+    et al. 2020, appendix B). `step` counts from 0; the first step already learns, the last has the lowest.
     """
     rising = round(warmup * steps)
     if step < rising:
-        return highest * (step + 1) / rising
+        return (step + 1) / rising
     part = (step - rising) / max(1, steps - 1 - rising)
-    return highest * (lowest + (1 - lowest) * (1 + math.cos(math.pi * part)) / 2)
+    return lowest + (1 - lowest) * (1 + math.cos(math.pi * part)) / 2

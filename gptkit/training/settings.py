@@ -12,16 +12,22 @@ class TrainSettings:
 
     model: Annotated[str, "Shape: nano, micro, mini, gpt2, gpt2-medium, gpt2-large or gpt2-xl."] = "micro"
     context: Annotated[int | None, "Tokens a sequence, instead of the model's own number.", "tokens"] = None
-    batch_tokens: Annotated[int, "Tokens a step.", "tokens"] = 4096
+    batch_tokens: Annotated[int, "Tokens a step.", "tokens"] = 2048
     micro_batch: Annotated[int | None, "Sequences computed at once, instead of as many as fit well.", "sequences"] = (
         None
     )
     epochs: Annotated[float, "Passes over the training split, where --steps is not given."] = 1.0
     steps: Annotated[int | None, "Steps, instead of --epochs."] = None
-    lr: Annotated[float, "Highest learning rate."] = 3e-3
+    optimiser: Annotated[
+        Literal["muon", "adamw"],
+        "What turns gradients into updates; muon leaves embeddings, biases and norms to adamw.",
+    ] = "muon"
+    lr: Annotated[
+        float | None, "Highest learning rate; 0.8 / width if not given. Beside muon, adamw has twice this."
+    ] = None
     warmup: Annotated[float, "Share of the steps in which the learning rate rises to its highest."] = 0.05
     min_lr: Annotated[float, "Share of the highest learning rate at the last step (cosine decay)."] = 0.05
-    weight_decay: Annotated[float, "AdamW's decay of matrices and embeddings."] = 0.1
+    weight_decay: Annotated[float, "Decay of matrices and embeddings, times the learning rate."] = 0.1
     beta1: Annotated[float, "AdamW's memory of the gradient."] = 0.9
     beta2: Annotated[float, "AdamW's memory of the gradient's square."] = 0.95
     clip: Annotated[float, "Longest gradient; a longer one is shortened to this."] = 1.0
@@ -32,8 +38,10 @@ class TrainSettings:
     ] = "auto"
     device: Annotated[Literal["auto", "cpu", "cuda"], "Where to train; auto takes a GPU if there is one."] = "auto"
     threads: Annotated[int | None, "Threads on the CPU; all cores if not given. May change the last bits."] = None
-    validate_every: Annotated[int, "Validate after so many steps; 0 only at the end.", "steps"] = 200
-    validate_tokens: Annotated[int, "Validate on at most so many tokens; 0 not at all.", "tokens"] = 1_000_000
+    validate_every: Annotated[
+        int, "Validate on a part of the text after so many steps; 0 only at the end.", "steps"
+    ] = 200
+    validate_tokens: Annotated[int, "Held-out tokens to validate on at most; 0 for no validation.", "tokens"] = 200_000
     reference: Annotated[bool, "Hold the result against xz -9 and a byte 5-gram model."] = True
     checkpoint_every: Annotated[int, "Write a checkpoint after so many steps.", "steps"] = 100
     keep: Annotated[int, "Checkpoints to keep."] = 2
@@ -44,8 +52,9 @@ class TrainSettings:
             if value is not None and value < 1:
                 raise ValueError(f"{name} is {value} and must be at least 1")
         for name in ("epochs", "lr", "clip"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)} and must be above 0")
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is {value} and must be above 0")
         for name in ("validate_every", "validate_tokens", "weight_decay"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)} and must not be below 0")

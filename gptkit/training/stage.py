@@ -16,7 +16,7 @@ from gptkit.engine.stage import Runtime, Stage
 from gptkit.errors import GptkitError
 from gptkit.model.config import parameter_count
 from gptkit.model.folder import CONFIG, TOKENIZER, WEIGHTS, save_model
-from gptkit.model.presets import preset
+from gptkit.model.presets import check_preset, preset
 from gptkit.training.checkpoint import Checkpoints
 from gptkit.training.device import choose_device, prepare
 from gptkit.training.evaluate import HeldOut, validate
@@ -40,6 +40,7 @@ def run(tokens: Path, output: Path, settings: TrainSettings, runtime: Runtime) -
     and ends in the same weights, bit by bit, on the same machine. Gives None for a dry run.
     Raises GptkitError or UsageError for tokens or sizes that cannot be trained on.
     """
+    check_preset(settings.model)
     folder = open_tokens(tokens)
     vocab_size, end_of_text = folder.manifest.facts["vocab_size"], folder.manifest.facts["end_of_text"]
     config = dataclasses.replace(preset(settings.model, vocab_size, settings.context), dropout=settings.dropout)

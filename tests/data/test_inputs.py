@@ -149,3 +149,18 @@ def test_crc_errors_are_damage(tmp_path):
     damage = []
     assert len(documents(tmp_path / "crc.jsonl.gz", damage=damage)) <= 3
     assert len(damage) == 1
+
+
+def test_a_pattern_is_one_source_named_by_its_folder(tmp_path):
+    (tmp_path / "crawl" / "deep").mkdir(parents=True)
+    for name in ("b.jsonl", "a.jsonl", "deep/c.jsonl"):
+        write_jsonl(tmp_path / "crawl" / name, [{"text": name}])
+    found = find_inputs([f"{tmp_path}/crawl/*.jsonl"]).files
+    assert [(file.source, file.relative) for file in found] == [("crawl", "a.jsonl"), ("crawl", "b.jsonl")]
+    assert [file.relative for file in find_inputs([f"{tmp_path}/crawl/**/*.jsonl"]).files] == [
+        "a.jsonl",
+        "b.jsonl",
+        "deep/c.jsonl",
+    ]
+    with pytest.raises(GptkitError, match="no such file"):
+        find_inputs([f"{tmp_path}/crawl/*.warc"])
