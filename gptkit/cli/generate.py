@@ -2,12 +2,12 @@
 
 import json
 import sys
-import unicodedata
 from pathlib import Path
 
 import click
 
 from gptkit.cli.options import json_option
+from gptkit.engine.terminal import printable
 from gptkit.errors import UsageError
 
 
@@ -82,11 +82,6 @@ def command(
         if count > 1:
             click.echo(f"seed {sample}:", err=True)
         for piece in codec.stream(new):
-            click.echo(without_controls(piece), nl=False)
+            click.echo(printable(piece), nl=False)
             sys.stdout.flush()
         click.echo()
-
-
-def without_controls(text: str) -> str:
-    """Text that cannot move a terminal's cursor or change its state."""
-    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) != "Cc")

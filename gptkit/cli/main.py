@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from gptkit.engine.terminal import printable
 from gptkit.errors import GptkitError
 
 # name -> module; a command is loaded when it is called or its help is listed
@@ -81,6 +82,5 @@ def main() -> None:
 
 def fail(line: str, code: int) -> int:
     """Prints the one line of an error on standard error and gives the exit code."""
-    printable = "".join(c if c.isprintable() else " " for c in line)
-    print(f"gptkit: {printable}", file=sys.stderr)
+    print(f"gptkit: {printable(line, lines=False)}", file=sys.stderr)
     return code

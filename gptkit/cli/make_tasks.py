@@ -1,12 +1,12 @@
 """The command `gptkit make-tasks`."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import click
 
 from gptkit.cli.options import json_option, output_option, settings_options, stage_options
+from gptkit.cli.report import finish
+from gptkit.engine.stage import Runtime
 from gptkit.tasks.settings import MakeTasksSettings
 
 
@@ -24,7 +24,7 @@ Examples:
 @settings_options(MakeTasksSettings)
 @json_option
 @stage_options
-def command(tokens: Path, output: Path, settings: MakeTasksSettings, as_json: bool, runtime: Any) -> None:
+def command(tokens: Path, output: Path, settings: MakeTasksSettings, as_json: bool, runtime: Runtime) -> None:
     """Make evaluation tasks from the held-out documents of a token folder.
 
     TOKENS is the output of gptkit tokenize. Written are two tasks, as YAML in lm-eval's form with
@@ -34,6 +34,4 @@ def command(tokens: Path, output: Path, settings: MakeTasksSettings, as_json: bo
     """
     from gptkit.tasks.stage import run
 
-    manifest = run(tokens, output, settings, runtime)
-    if as_json and manifest is not None:
-        click.echo(json.dumps(manifest.as_json(), ensure_ascii=False))
+    finish(run(tokens, output, settings, runtime), runtime, as_json)

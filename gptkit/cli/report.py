@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gptkit.cli.main import fail
+from gptkit.engine.terminal import printable
 
 if TYPE_CHECKING:
     from gptkit.data.manifest import Manifest
@@ -57,10 +58,17 @@ def print_table(title: str, lines: list[tuple[str, str]]) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=escape(title), title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    table = Table(
+        title=escape(printable(title, lines=False)),
+        title_justify="left",
+        show_header=False,
+        box=None,
+        padding=(0, 2, 0, 0),
+    )
     table.add_column()
     table.add_column(justify="right", overflow="fold")
     for label, value in lines:
-        table.add_row(escape(label), escape(value))
+        table.add_row(Text(printable(label, lines=False)), Text(printable(value, lines=False)))
     Console(file=sys.stderr).print(table)

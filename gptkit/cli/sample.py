@@ -1,12 +1,12 @@
 """`gptkit sample`: a small real crawl without any network."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import click
 
 from gptkit.cli.options import json_option, settings_options, stage_options
+from gptkit.cli.report import finish
+from gptkit.engine.stage import Runtime
 from gptkit.sample.settings import SampleSettings
 
 
@@ -23,7 +23,7 @@ Examples:
 @settings_options(SampleSettings)
 @stage_options
 @json_option
-def command(output: Path, settings: SampleSettings, runtime: Any, as_json: bool) -> None:
+def command(output: Path, settings: SampleSettings, runtime: Runtime, as_json: bool) -> None:
     """Write a small real crawl (WARC) to OUTPUT, without any network.
 
     Its pages are documentation: one or more for each module of the standard library and of
@@ -33,14 +33,4 @@ def command(output: Path, settings: SampleSettings, runtime: Any, as_json: bool)
     """
     from gptkit.sample.stage import run
 
-    manifest = run(output, settings, runtime)
-    if manifest is None:
-        return
-    if as_json:
-        click.echo(json.dumps(manifest.as_json(), ensure_ascii=False))
-        return
-    say = runtime.progress.say
-    say(f"{'source':<10} {'shards':>7} {'pages':>8} {'bytes':>12}")
-    for source in dict.fromkeys(shard.source for shard in manifest.shards):
-        own = [shard for shard in manifest.shards if shard.source == source]
-        say(f"{source:<10} {len(own):>7} {sum(s.rows for s in own):>8,} {sum(s.bytes for s in own):>12,}")
+    finish(run(output, settings, runtime), runtime, as_json)

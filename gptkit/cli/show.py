@@ -24,7 +24,7 @@ def command(path: Path, identity: str | None, index: int, as_json: bool) -> None
     """Print one document of a stage's output, a Parquet file, or a token shard (.bin)."""
     import json
 
-    from gptkit.cli.terminal import printable
+    from gptkit.engine.terminal import printable
 
     from_tokens = path.suffix == ".bin"
     document = _from_tokens(path, index) if from_tokens else _from_documents(str(path), identity, index)

@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gptkit.engine.terminal import printable
+
 WIDTH = 140  # characters, where standard output is no terminal
 EXPLANATION = (
     "shown: demonstrations that fitted the context, mean (least); guess and majority: accuracy without a model"
@@ -35,7 +37,7 @@ def print_table(results: Sequence[dict[str, Any]]) -> None:
                 _number(metric["majority"]),
             )
             # text of task files: never read as markup, never a control character
-            table.add_row(*(Text("".join(c if c.isprintable() else " " for c in cell)) for cell in cells))
+            table.add_row(*(Text(printable(cell, lines=False)) for cell in cells))
     console.print(table)
 
 

@@ -3,13 +3,14 @@
 from typing import Any
 
 from gptkit.data.manifest import Manifest
+from gptkit.engine.terminal import printable
 
 
 def print_summary(manifests: dict[str, Manifest]) -> None:
     """Prints the summary on standard output; text from data is never read as markup."""
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     console = Console(width=110)
     table = Table(title="What each stage kept", title_justify="left", box=None, padding=(0, 2, 0, 0))
@@ -17,7 +18,7 @@ def print_summary(manifests: dict[str, Manifest]) -> None:
         table.add_column(name, justify="left" if name in ("stage", "what left", "digest") else "right", overflow="fold")
     for name, manifest in manifests.items():
         if "documents_out" in manifest.counts:
-            table.add_row(*(escape(cell) for cell in _stage_row(name, manifest)))
+            table.add_row(*(Text(printable(cell, lines=False)) for cell in _stage_row(name, manifest)))
     console.print(table)
     for manifest in manifests.values():
         if manifest.plan.stage == "train":

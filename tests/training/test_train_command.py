@@ -52,7 +52,7 @@ def test_without_a_prompt_a_document_begins(model):
 
 
 def test_control_characters_are_left_out():
-    assert generate.without_controls("a\x1b[31m\r\n\tb\x00\x9bc\x7fé日") == "a[31m\n\tbcé日"
+    assert generate.printable("a\x1b[31m\r\n\tb\x00\x9bc\x7fé日") == "a[31m\n\tbcé日"
 
 
 def test_a_folder_that_is_no_model_is_one_line(token_folder):
