@@ -13,6 +13,8 @@ from typing import Any
 from gptkit.errors import GptkitError
 
 TEMPORARY = ".gptkit-tmp"
+UMASK = os.umask(0o022)  # it can only be read by setting it
+os.umask(UMASK)
 
 
 @contextlib.contextmanager
@@ -26,6 +28,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         with open(temporary, "rb+") as file:
+            os.fchmod(file.fileno(), 0o666 & ~UMASK)  # some libraries create files for their owner alone
             os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:

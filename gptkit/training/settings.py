@@ -19,9 +19,9 @@ class TrainSettings:
     epochs: Annotated[float, "Passes over the training split, where --steps is not given."] = 1.0
     steps: Annotated[int | None, "Steps, instead of --epochs."] = None
     optimiser: Annotated[
-        Literal["muon", "adamw"],
+        Literal["adamw", "muon"],
         "What turns gradients into updates; muon leaves embeddings, biases and norms to adamw.",
-    ] = "muon"
+    ] = "adamw"
     lr: Annotated[
         float | None, "Highest learning rate; 0.8 / width if not given. Beside muon, adamw has twice this."
     ] = None
