@@ -1,5 +1,6 @@
 """Settings of `gptkit clean`."""
 
+import re
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -28,6 +29,8 @@ class CleanSettings:
 
     def __post_init__(self) -> None:
         """Raises ValueError for limits that nothing can meet."""
+        if self.language != ("any",) and not all(re.fullmatch("(?!any)[a-z]{2,3}", code) for code in self.language):
+            raise ValueError("--language: name ISO 639 codes such as en,de, or 'any' alone")
         if not self.language:
             raise ValueError("--language: name at least one language, or 'any'")
         if self.language_characters < 1:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gptkit.data import parquet
-from gptkit.data.inputs import InputFile, find_inputs
+from gptkit.data.inputs import ADDRESS, InputFile, find_one, shown
 from gptkit.data.manifest import read_manifest
 from gptkit.errors import GptkitError
 
@@ -23,10 +23,11 @@ class Documents:
     rows: list[int]  # of each file
     digest: str
     source: str  # the one source that was asked for; empty for all
+    path: str
 
     def as_input(self) -> dict[str, Any]:
         """The input as a plan names it."""
-        return {"digest": self.digest, "source": self.source}
+        return {"digest": self.digest, "source": self.source, "path": self.path}
 
     @property
     def bytes(self) -> int:
@@ -35,7 +36,9 @@ class Documents:
 
     def limited(self, limit: int | None) -> list[tuple[InputFile, int]]:
         """Each file with the rows to read of it, up to `limit` rows in all; files beyond it are left out."""
-        left, chosen = limit if limit is not None else sum(self.rows), []
+        if limit is None:
+            return list(zip(self.files, self.rows, strict=True))
+        left, chosen = limit, []
         for file, rows in zip(self.files, self.rows, strict=True):
             if left > 0:
                 chosen.append((file, min(rows, left)))
@@ -48,22 +51,20 @@ def open_documents(path: str, source: str = "") -> Documents:
 
     Raises GptkitError where it is neither, or the source is not there.
     """
-    folder = Path(path)
-    if folder.is_dir() or not folder.exists():
-        manifest = read_manifest(folder)
-        digest = manifest.digest
-    found = find_inputs([path])
-    if not folder.is_dir():
-        digest = found.digests[0]["digest"]
-    unfit = next((file for file in found.files if file.format != "parquet"), None)
+    if ADDRESS.match(path):
+        raise GptkitError(f"{shown(path)}: is an address; gptkit clean reads these")
+    if not Path(path).is_file():
+        read_manifest(Path(path))  # says why, where it is no finished stage
+    found, digest = find_one("", path)
+    unfit = next((file for file in found if file.format != "parquet"), None)
     if unfit is not None:
         raise GptkitError(f"{path}: is not documents in Parquet ({unfit.relative}); gptkit clean makes them")
-    sources = sorted({file.source for file in found.files})
+    sources = sorted({file.source for file in found})
     if source and source not in sources:
         raise GptkitError(f"{path}: has no source '{source}'; it has {', '.join(sources)}")
-    files = [file for file in found.files if source in ("", file.source)]
+    files = [file for file in found if source in ("", file.source)]
     rows = [parquet.open_file(file.path).metadata.num_rows for file in files]
-    return Documents(files, rows, digest, source)
+    return Documents(files, rows, digest, source, path)
 
 
 def schema_of(files: Sequence[InputFile]) -> pa.Schema:

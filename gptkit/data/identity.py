@@ -5,6 +5,6 @@ import xxhash
 from gptkit.data.inputs import InputFile
 
 
-def document_id(file: InputFile, place: int) -> str:
+def document_id(file: InputFile, place: int | str) -> str:
     """xxh3-128 of (source, path relative to the argument, record offset or row), as hexadecimal."""
     return xxhash.xxh3_128_hexdigest(f"{file.source}\0{file.relative}\0{place}".encode("utf-8", "surrogateescape"))

@@ -17,7 +17,7 @@ FORMATS: dict[str, Format] = {".warc": "warc", ".jsonl": "jsonl", ".ndjson": "js
 COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd"}
 READABLE = ".warc, .jsonl (each plain, .gz or .zst) and .parquet"
 NAMED = re.compile(r"([A-Za-z0-9_.-]+)=(.+)", re.DOTALL)
-ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://")
+ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*::)*[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +31,11 @@ class InputFile:
     format: Format
     compression: Compression
     digest: str  # of the content; of the address where it is remote
+
+    def check(self) -> None:
+        """Raises GptkitError where a local file is no longer what it was when it was found or made."""
+        if not self.remote and sha256_file(Path(self.path)) != self.digest:
+            raise GptkitError(f"{self.path}: its checksum is not the one on record; make it again")
 
     @property
     def remote(self) -> bool:
@@ -62,25 +67,23 @@ def find_inputs(arguments: Sequence[str]) -> Inputs:
     seen: set[str] = set()
     for argument in arguments:
         name, path = split_name(argument)
-        stage = Path(path).is_dir() and (Path(path) / manifests.NAME).exists()
-        if not name and not stage:  # a stage's shards know their sources
-            name = _own_name(path)
-        found, digest = _find(name, path)
+        found, digest = find_one(name, path)
         for source in {file.source for file in found}:
             if source in seen:
                 raise UsageError(
-                    f"{path}: another input is named '{source}' too; write NAME={path} with a name of its own"
+                    f"{shown(path)}: another input is named '{source}' too; "
+                    f"write NAME={shown(path)} with a name of its own"
                 )
         seen |= {file.source for file in found}
         files += found
-        digests.append({"name": name, "digest": digest})
+        digests.append({"name": name, "digest": digest} | ({} if ADDRESS.match(path) else {"path": path}))
     return Inputs(files, digests)
 
 
 def split_name(argument: str) -> tuple[str, str]:
     """Splits `NAME=PATH`; the name is empty where there is none."""
     match = NAMED.fullmatch(argument)
-    if match is None or ADDRESS.match(argument):
+    if match is None or ADDRESS.match(argument) or Path(argument).exists():
         return "", argument
     return match[1], match[2]
 
@@ -103,19 +106,29 @@ def _own_name(path: str) -> str:
 
 def hide_credentials(address: str) -> str:
     """An address without user, password, query and fragment, fit for manifests and messages."""
-    return re.sub(r"(?<=://)[^/@]*@", "", re.split(r"[?#]", address, maxsplit=1)[0])
+    return re.sub(r"(?<=://)[^/]*@", "", re.split(r"[?#]", address, maxsplit=1)[0])
 
 
-def _find(name: str, path: str) -> tuple[list[InputFile], str]:
+def shown(path: str) -> str:
+    """A path or address as messages may show it."""
+    return hide_credentials(path) if ADDRESS.match(path) else path
+
+
+def find_one(name: str, path: str) -> tuple[list[InputFile], str]:
+    """The files of one argument, and its digest. Without a name the source is named by the path."""
+    if not name and not (Path(path).is_dir() and (Path(path) / manifests.NAME).exists()):
+        name = _own_name(path)  # a stage's shards know their sources
     if ADDRESS.match(path):
         plain = hide_credentials(path)
         form, compression = _format(plain)
+        if form == "parquet":
+            raise GptkitError(f"{plain}: Parquet is read from local files only; fetch it first")
         file = InputFile(name, path, plain.rsplit("/", 1)[-1], 0, form, compression, sha256_json(plain))
         return [file], file.digest
     local = Path(path)
     if local.is_file():
         file = _describe(local, local.name, name)
-        return [file], file.digest
+        return [file], sha256_json([file.relative, file.digest])  # its name enters identities
     if not local.is_dir():
         return _find_pattern(name, path)
     if (local / manifests.NAME).exists() or (local / ".work").exists():
@@ -123,15 +136,24 @@ def _find(name: str, path: str) -> tuple[list[InputFile], str]:
     files = [
         _describe(inside, inside.relative_to(local).as_posix(), name)
         for inside in sorted(local.rglob("*"))
-        if inside.is_file() and _suffixes(inside.name) is not None
+        if inside.is_file() and _suffixes(inside.name) is not None and not _of_a_stage(inside, local)
     ]
     if not files:
         raise GptkitError(f"{path}: holds no file that is read here ({READABLE}) and no {manifests.NAME}")
     return files, sha256_json([[file.relative, file.digest] for file in files])
 
 
+def _of_a_stage(path: Path, top: Path) -> bool:
+    """Whether a file lies in a stage's folder below `top`: it is a result, not an input."""
+    between = path.parents[: len(path.relative_to(top).parts) - 1]
+    return any(
+        folder.name == ".work" or (folder / manifests.NAME).exists() or (folder / ".work").exists()
+        for folder in between
+    )
+
+
 def _find_pattern(name: str, pattern: str) -> tuple[list[InputFile], str]:
-    """The files a pattern like crawl/*.warc.gz matches, named from the folder before the first wildcard."""
+    """The files that a pattern like crawl/*.warc.gz matches, named from the folder before the first wildcard."""
     matches = [Path(match) for match in sorted(glob.glob(pattern, recursive=True)) if Path(match).is_file()]
     if not matches:
         raise GptkitError(f"{pattern}: no such file or folder")

@@ -1,6 +1,6 @@
 """Reads JSONL documents, by ranges where the file is plain; broken lines are kept apart."""
 
-import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
@@ -17,16 +17,18 @@ LINE_BYTES = 256_000_000  # a longer line is damage: no document is that long
 SAMPLE_LINES = 1_000  # from which the types of further columns are taken
 KNOWN = ("id", "text", "url", "source")
 TYPES: dict[type, pa.DataType] = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
-BROKEN_STREAM = (OSError, EOFError, zlib.error)
+BOM = b"\xef\xbb\xbf"
 
 
 def read(
-    file: InputFile, start: int, end: int | None, further: Sequence[pa.Field], damage: list[Damage]
+    file: InputFile, start: int, end: int | None, further: Sequence[pa.Field], damage: list[Damage], unfit: Counter[str]
 ) -> Iterator[pa.RecordBatch]:
     """Reads the lines that begin in bytes [start, end) as batches of id, text, url, source and `further`.
 
-    A line is damage where it is no JSON object, no UTF-8, or has no string `text`.
+    A line is damage where it is no JSON object, no UTF-8, or has no string `text`. Values of
+    columns that `further` does not have, or of another type, are left out and counted in `unfit`.
     """
+    columns = {field.name: field.type for field in further}
     rows: list[dict[str, Any]] = []
     size = 0
     for offset, line in _lines(file, start, end, damage):
@@ -36,10 +38,10 @@ def read(
         rows.append(row)
         size += len(line)
         if size >= BATCH_BYTES:
-            yield _batch(rows, further)
+            yield _batch(rows, columns, unfit)
             rows, size = [], 0
     if rows:
-        yield _batch(rows, further)
+        yield _batch(rows, columns, unfit)
 
 
 def further_columns(file: InputFile) -> list[pa.Field]:
@@ -68,6 +70,7 @@ def common_type(one: pa.DataType | None, other: pa.DataType) -> pa.DataType:
 
 
 def _parse(file: InputFile, offset: int, line: bytes, damage: list[Damage]) -> dict[str, Any] | None:
+    line = line.removeprefix(BOM) if offset == 0 else line
     if not line.strip():
         return None
     try:
@@ -85,10 +88,18 @@ def _parse(file: InputFile, offset: int, line: bytes, damage: list[Damage]) -> d
     return row
 
 
-def _batch(rows: list[dict[str, Any]], further: Sequence[pa.Field]) -> pa.RecordBatch:
-    fields = [pa.field(name, pa.string()) for name in KNOWN] + list(further)
-    columns = [pa.array([_fit(row.get(field.name), field.type) for row in rows], field.type) for field in fields]
-    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+def _batch(rows: list[dict[str, Any]], further: dict[str, pa.DataType], unfit: Counter[str]) -> pa.RecordBatch:
+    for row in rows:
+        unfit.update(name for name in row if name not in further and name not in KNOWN and row[name] is not None)
+    fields = [pa.field(name, pa.string()) for name in KNOWN]
+    arrays = [pa.array([row[name] for row in rows], pa.string()) for name in KNOWN]
+    for name, kind in further.items():
+        values = [_fit(row.get(name), kind) for row in rows]
+        lost = sum(value is None and row.get(name) is not None for value, row in zip(values, rows, strict=True))
+        unfit.update({name: lost} if lost else {})
+        fields.append(pa.field(name, kind))
+        arrays.append(pa.array(values, kind))
+    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
 
 
 def _fit(value: Any, kind: pa.DataType) -> Any:
@@ -117,8 +128,8 @@ def _lines(file: InputFile, start: int, end: int | None, damage: list[Damage]) -
                     damage.append(Damage(file.relative, position, f"a line of over {LINE_BYTES:,} bytes"))
                     position += len(line) + _skip_line(stream)
                     continue
-            except BROKEN_STREAM as error:
-                damage.append(Damage(file.relative, position, f"{type(error).__name__}: {error}"))
+            except OSError as error:
+                damage.append(Damage(file.relative, position, str(error)))
                 return
             if not line:
                 return

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -56,21 +57,37 @@ def read(file: InputFile, first: int, last: int | None, further: Sequence[pa.Fie
     schema = pa.schema([pa.field(name, pa.string()) for name in KNOWN] + list(further))
     for batch in opened.iter_batches(ROWS, row_groups=list(range(first, groups if last is None else last))):
         named = {name: batch.column(name) for name in batch.schema.names}
-        if "id" not in named:
-            named["id"] = pa.array([document_id(file, place) for place in range(row, row + len(batch))], pa.string())
+        own = named["id"].cast(pa.string()).to_pylist() if "id" in named else [None] * len(batch)
+        ids = [identity or document_id(file, row + place) for place, identity in enumerate(own)]
+        named["id"] = pa.array(ids, pa.string())
         named["source"] = pa.array([file.source] * len(batch), pa.string())
         row += len(batch)
         yield conform(pa.RecordBatch.from_pydict(named), schema)
 
 
 def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """The columns of a schema: cast where a batch has them, null where it has not."""
+    """The columns of a schema: cast where a batch has them, null where it has not.
+
+    What is no text and must be is written as JSON.
+    """
     present = set(batch.schema.names)
     columns = [
-        batch.column(field.name).cast(field.type) if field.name in present else pa.nulls(len(batch), field.type)
+        _cast(batch.column(field.name), field.type) if field.name in present else pa.nulls(len(batch), field.type)
         for field in schema
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    try:
+        return column.cast(kind)
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        if kind != pa.string():
+            raise
+        values = column.to_pylist()
+        return pa.array(
+            [None if value is None else orjson.dumps(value, default=str).decode() for value in values], kind
+        )
 
 
 def read_shard(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:

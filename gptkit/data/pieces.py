@@ -5,6 +5,7 @@ belongs to the range of its first byte). A compressed JSONL file or an address i
 """
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
@@ -56,23 +57,27 @@ def _pieces(file: InputFile, task_bytes: int) -> Iterator[Piece]:
         yield Piece(file)
     else:
         step = max(1, task_bytes // EXPANSION[file.compression])
-        bounds = [*range(0, file.bytes, step)]
+        hop = file.format == "warc" and not file.compression
+        bounds = warc.record_starts(file, step) if hop else [*range(0, file.bytes, step)]
         if len(bounds) > 1 and file.bytes - bounds[-1] < step // 4:
             bounds.pop()  # no sliver at the end
         for start, end in zip(bounds, [*bounds[1:], None], strict=True):
             yield Piece(file, start, end)
 
 
-def read(piece: Piece, further: Sequence[pa.Field], damage: list[Damage]) -> Iterator[pa.RecordBatch]:
+def read(
+    piece: Piece, further: Sequence[pa.Field], damage: list[Damage], unfit: Counter[str]
+) -> Iterator[pa.RecordBatch]:
     """Reads a piece as batches with `id`, `url`, `source` and either `text` or `html` and `charset`.
 
     `further` are the input's other columns (see `further_columns`). What cannot be read is
-    appended to `damage`, and reading goes on behind it.
+    appended to `damage`, and reading goes on behind it; values that fit no column are counted in
+    `unfit` by name.
     """
     if piece.file.format == "warc":
         return warc.read(piece.file, piece.start, piece.end, damage)
     if piece.file.format == "jsonl":
-        return jsonl.read(piece.file, piece.start, piece.end, further, damage)
+        return jsonl.read(piece.file, piece.start, piece.end, further, damage, unfit)
     return parquet.read(piece.file, piece.start, piece.end, further)
 
 

@@ -13,8 +13,11 @@ from gptkit.data.streams import open_plain, open_raw
 
 BATCH_BYTES = 8_000_000
 LOOK_BYTES = 1 << 20
+PAGE_BYTES = 32_000_000  # a longer page is damage: nobody wrote it
+HEADER_BYTES = 1 << 16
 MEMBER = re.compile(rb"\x1f\x8b\x08")  # every gzip member begins so; what it unpacks to is checked
 RECORD = re.compile(rb"\n(?=WARC/[01]\.\d+\r?\n)")
+LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength:[ \t]*(\d{1,15})[ \t]*(?=\r\n|$)")
 HTML_TYPES = ("text/html", "application/xhtml+xml")
 SCHEMA = pa.schema(
     [
@@ -34,8 +37,8 @@ def read(file: InputFile, start: int, end: int | None, damage: list[Damage]) -> 
     """
     rows: list[tuple[str, str, str, bytes, str | None]] = []
     size = 0
-    for offset, url, body, charset in _pages(file, start, end, damage):
-        rows.append((document_id(file, offset), url, file.source, body, charset))
+    for place, url, body, charset in _pages(file, start, end, damage):
+        rows.append((document_id(file, place), url, file.source, body, charset))
         size += len(body)
         if size >= BATCH_BYTES:
             yield _batch(rows)
@@ -53,7 +56,7 @@ def _batch(rows: list[tuple[str, str, str, bytes, str | None]]) -> pa.RecordBatc
 
 def _pages(
     file: InputFile, start: int, end: int | None, damage: list[Damage]
-) -> Iterator[tuple[int, str, bytes, str | None]]:
+) -> Iterator[tuple[str, str, bytes, str | None]]:
     # fastwarc unpacks gzip itself and then gives offsets in the packed file, which ranges need
     opener = open_plain if file.compression == "zstd" else open_raw
     with opener(file) as stream:
@@ -63,14 +66,15 @@ def _pages(
         while position is not None and (end is None or position < end):
             if seekable:
                 stream.seek(position)
-            last = None
+            last, same = None, 0
             try:
                 for offset, page in _records(stream, file, damage):
-                    if end is not None and offset >= end:
+                    if end is not None and offset >= end and _begins_there(stream, file, offset):
                         return
+                    same = same + 1 if offset == last else 0  # records of one gzip member have its offset
                     last = offset
                     if page is not None:
-                        yield offset, *page
+                        yield f"{offset}+{same}" if same else str(offset), *page
                 return
             except OSError as error:
                 if last is None and reported is not None:
@@ -91,6 +95,9 @@ def _records(
     kinds = WarcRecordType.response | WarcRecordType.resource
     for record in ArchiveIterator(stream, record_types=kinds, parse_http=False, fsspec_args=False):
         declared = record.content_length
+        if declared > PAGE_BYTES:
+            damage.append(Damage(file.relative, record.stream_pos, f"a record of over {PAGE_BYTES:,} bytes"))
+            continue
         record.freeze()
         if record.content_length < declared:
             reason = f"record ends after {record.content_length} of {declared} bytes"
@@ -115,10 +122,14 @@ def _page(record, file: InputFile, damage: list[Damage]) -> tuple[str, bytes, st
     if kind and kind not in HTML_TYPES:
         return None
     try:
-        return url, record.reader.read(), charset
+        body = record.reader.read(PAGE_BYTES + 1)
     except OSError as error:
         damage.append(Damage(file.relative, record.stream_pos, f"body: {error}"))
         return None
+    if len(body) > PAGE_BYTES:
+        damage.append(Damage(file.relative, record.stream_pos, f"a page of over {PAGE_BYTES:,} bytes, unpacked"))
+        return None
+    return url, body, charset
 
 
 def _next_record(stream: IO[bytes], file: InputFile, start: int) -> int | None:
@@ -135,6 +146,36 @@ def _next_record(stream: IO[bytes], file: InputFile, start: int) -> int | None:
         if len(window) < LOOK_BYTES:
             return None
         position += LOOK_BYTES - 64  # a mark may lie across two windows
+
+
+def _begins_there(stream: IO[bytes], file: InputFile, offset: int) -> bool:
+    """Whether a record begins at an offset; else it is inside a gzip member that began before."""
+    if file.compression != "gzip":
+        return True
+    before = stream.tell()
+    found = _unpacks_to_warc(stream, offset)
+    stream.seek(before)
+    return found
+
+
+def record_starts(file: InputFile, step: int) -> list[int]:
+    """Offsets of records of a plain WARC file, about `step` bytes apart, found by hopping over their lengths.
+
+    A page may hold what looks like a record, so the file is not searched for one. At damage the
+    list ends, and the last range goes to the end of the file.
+    """
+    starts, position = [0], 0
+    with open(file.path, "rb") as stream:
+        while position < file.bytes:
+            stream.seek(position)
+            header, end, _ = stream.read(HEADER_BYTES).partition(b"\r\n\r\n")
+            length = LENGTH.search(header)
+            if not (header.startswith(b"WARC/") and end and length):
+                break
+            if position >= starts[-1] + step:
+                starts.append(position)
+            position += len(header) + 4 + int(length[1]) + 4
+    return starts
 
 
 def _unpacks_to_warc(stream: IO[bytes], offset: int) -> bool:

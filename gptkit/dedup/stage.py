@@ -47,6 +47,7 @@ class SignTask:
 
 def sign_shard(task: SignTask) -> dict[str, Any]:
     """Writes the exact hashes and signatures of a shard's documents, as .npy."""
+    task.file.check()
     hashes, signed = [], []
     schema = pa.schema([("id", pa.string()), ("text", pa.string())])
     for batch in read_documents(task.file, task.rows, schema):

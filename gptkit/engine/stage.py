@@ -24,7 +24,7 @@ from gptkit.data.manifest import Manifest, Plan, Shard
 from gptkit.engine.pool import Function, Pool
 from gptkit.engine.progress import Progress
 from gptkit.engine.settings import digest_values
-from gptkit.errors import GptkitError, InputError
+from gptkit.errors import GptkitError, InputError, UsageError
 
 WORK = ".work"
 MOVING = "moving.json"  # what a close is moving, or a removal removing: one that is interrupted is undone or completed
@@ -46,7 +46,8 @@ class Stage:
     """An output folder being made. Use as a context manager around the whole of the work.
 
     `finished` is the manifest where the folder already holds the result of the same plan.
-    Tasks write finished shards below `out` and scratch files below `scratch`.
+    Tasks write finished shards below `out` and scratch files below `scratch`. Each input has what
+    identifies it, and its `path`, which does not enter the plan.
     Raises GptkitError where the folder holds something else.
     """
 
@@ -59,7 +60,9 @@ class Stage:
         output: Path,
         runtime: Runtime,
     ) -> None:
-        self.plan = Plan(name, version, digest_values(settings), runtime.limit, list(inputs))
+        known = [{key: value for key, value in entry.items() if key != "path"} for entry in inputs]
+        self.plan = Plan(name, version, digest_values(settings), runtime.limit, known)
+        _check_apart(output, [Path(entry["path"]) for entry in inputs if "path" in entry])
         self.output = output
         self.runtime = runtime
         self.work = output / WORK
@@ -69,6 +72,7 @@ class Stage:
         self._lock: Any = None
         self._seconds: dict[str, float] = {}
         self._started = time.time()
+        self._made: list[Path] = []  # folders above the output that were not there before
         self._stale = self._look()
         if self.finished is not None:
             runtime.progress.say(f"{name}: up to date ({output})")
@@ -117,8 +121,10 @@ class Stage:
         leftovers = [path for path in self.work.rglob("*") if path.is_file() and path.name not in ("plan.json", "lock")]
         if self.work.exists() and (hopeless or not leftovers):
             shutil.rmtree(self.work)
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # what else is there stays
                 self.output.rmdir()
+                for folder in self._made:
+                    folder.rmdir()
 
     def begin(self, what: str) -> bool:
         """Says what will be done and takes the folder; False where it is only asked for (--dry-run)."""
@@ -127,9 +133,11 @@ class Stage:
             self.runtime.progress.say(f"{self.plan.stage}: would {state} {self.output}: {what}")
             return False
         self.runtime.progress.say(f"{self.plan.stage}: {what} → {self.output}")
+        self._made = [folder for folder in self.output.parents if not folder.exists()]
         self.work.mkdir(parents=True, exist_ok=True)
         self._take_lock()
         if self._stale:
+            self.runtime.progress.say(f"{self.plan.stage}: what {self.output} held before is made again")
             self._remove_old_result()
         self._undo_interrupted_close()
         self.scratch.mkdir(exist_ok=True)
@@ -256,10 +264,21 @@ class Stage:
         return manifest
 
 
+def _check_apart(output: Path, inputs: Sequence[Path]) -> None:
+    """Raises UsageError where the output folder is an input, or one lies in the other."""
+    target = output.resolve()
+    for path in inputs:
+        place = path.resolve()
+        if target == place or target in place.parents or place in target.parents:
+            raise UsageError(f"{output}: the output must lie apart from the input {path}; name another folder")
+
+
 def _read_plan(path: Path) -> Plan:
     try:
-        return Plan(**read_json(path))
-    except TypeError:
+        plan = Plan(**read_json(path))
+        plan.difference(plan)
+        return plan
+    except (TypeError, AttributeError):
         raise GptkitError(f"{path}: is no plan of this version of gptkit; remove {path.parent}") from None
 
 

@@ -2,12 +2,13 @@
 
 import unicodedata
 
+UNSAFE = ("Cc", "Cf", "Cs", "Co")  # Unicode's control, format, surrogate and private categories
+
 
 def printable(text: str, lines: bool = True) -> str:
     """The text without control and formatting characters, which could rule the terminal.
 
-    Newlines and tabs stay, or are spaces where `lines` is false.
+    Newlines and tabs stay; with `lines` false every such character is a space.
     """
-    if not lines:
-        text = " ".join(text.split("\n")).replace("\t", " ")
-    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co"))
+    kept, instead = ("\n\t", "") if lines else ("", " ")
+    return "".join(c if c in kept or unicodedata.category(c) not in UNSAFE else instead for c in text)

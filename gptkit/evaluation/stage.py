@@ -60,7 +60,7 @@ def run(model: Path, output: Path | None, settings: EvalSettings, runtime: Runti
             evaluation.add(path, task)
         return Report(evaluation.results, evaluation.failures, None)
     inputs = [
-        {"name": "model", "digest": _fingerprint(loaded)},
+        {"name": "model", "digest": _fingerprint(loaded), "path": str(model)},
         *(_identity(path, task) for path, task in tasks.items()),
     ]
     with Stage("eval", VERSION, settings, inputs, output, runtime) as stage:

@@ -53,6 +53,7 @@ class ShardTask:
 
 def measure(task: ShardTask) -> dict[str, Any]:
     """Writes the bytes of each document; gives their sum."""
+    task.file.check()
     lengths = [np.empty(0, np.int64)]
     for batch in read_documents(task.file, task.rows, ID_TEXT):
         lengths.append(pc.binary_length(batch.column("text").fill_null("")).to_numpy().astype(np.int64))

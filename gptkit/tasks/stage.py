@@ -21,7 +21,7 @@ def run(tokens: Path, output: Path, settings: MakeTasksSettings, runtime: Runtim
     held_out = folder.manifest.facts["documents"].get("validation", 0)
     if not held_out:
         raise GptkitError(f"{tokens}: holds out no documents to make tasks of; see --validation of gptkit tokenize")
-    inputs = [{"name": "tokens", "digest": folder.manifest.digest}]
+    inputs = [{"name": "tokens", "digest": folder.manifest.digest, "path": str(tokens)}]
     with Stage("make-tasks", VERSION, settings, inputs, output, runtime) as stage:
         if stage.finished or not stage.begin(f"two tasks of {held_out:,} held-out documents"):
             return stage.finished

@@ -92,6 +92,7 @@ class EncodeTask:
 
 def encode_shard(task: EncodeTask) -> dict[str, Any]:
     """Writes the shards of both splits (a split without documents gets none) and gives their counts."""
+    task.file.check()
     encoder = Encoder(task.tokenizer)
     ids: dict[str, list[np.ndarray]] = {split: [] for split in SPLITS}
     lengths: dict[str, list[np.ndarray]] = {split: [] for split in SPLITS}

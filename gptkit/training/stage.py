@@ -49,7 +49,7 @@ def run(tokens: Path, output: Path, settings: TrainSettings, runtime: Runtime) -
     device = choose_device(settings)
     loader = Loader(stream, config.context, settings.seed)
     plan = make_plan(settings, config, loader, device)
-    inputs = [{"name": "tokens", "digest": folder.manifest.digest}]
+    inputs = [{"name": "tokens", "digest": folder.manifest.digest, "path": str(tokens)}]
     with Stage("train", VERSION, settings, inputs, output, runtime) as stage:
         if stage.finished or not stage.begin(plan.describe(device, settings.model)):
             return stage.finished

@@ -1,6 +1,7 @@
 import gzip
 import json
 import random
+from collections import Counter
 
 import pytest
 
@@ -17,7 +18,7 @@ def documents(path, task_bytes=16_000_000, damage=None):
         row
         for task in cut(files, task_bytes)
         for piece in task
-        for batch in read(piece, further, damage)
+        for batch in read(piece, further, damage, Counter())
         for row in batch.to_pylist()
     ]
 

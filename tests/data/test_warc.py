@@ -1,4 +1,5 @@
 import gzip
+from collections import Counter
 
 import pytest
 
@@ -23,7 +24,7 @@ def record(number, body=None, status="200 OK", kind="response", content_type="te
 def pages(path, task_bytes=16_000_000):
     damage = []
     pieces = [piece for task in cut(find_inputs([str(path)]).files, task_bytes) for piece in task]
-    rows = [row for piece in pieces for batch in read(piece, [], damage) for row in batch.to_pylist()]
+    rows = [row for piece in pieces for batch in read(piece, [], damage, Counter()) for row in batch.to_pylist()]
     return rows, damage
 
 
