@@ -37,7 +37,7 @@ def command(model: Path, output: Path | None, settings: EvalSettings, as_json: b
 
     report = run(model, output, settings, runtime)
     if as_json:
-        click.echo(json.dumps({"results": report.results, "failed": report.failures}, ensure_ascii=False))
+        click.echo(json.dumps({"results": report.results, "failed": report.failures}))
     elif report.results:
         print_table(report.results)
         runtime.progress.say(EXPLANATION)

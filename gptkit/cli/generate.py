@@ -1,6 +1,7 @@
 """`gptkit generate`."""
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -34,7 +35,13 @@ Examples:
 @click.option(
     "--top-p", type=click.FloatRange(0, 1, min_open=True), help="Choose among the likeliest tokens of this probability."
 )
-@click.option("--seed", default=0, show_default=True, type=int, help="Decides what is drawn; samples count up from it.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**63 - 1),
+    help="Decides what is drawn; samples count up from it.",
+)
 @click.option("--count", default=1, show_default=True, type=click.IntRange(1), help="Samples.")
 @click.option(
     "--device", default="cpu", show_default=True, type=click.Choice(["cpu", "cuda"]), help="Where to compute."
@@ -57,6 +64,9 @@ def command(
     MODEL is a folder of gptkit train or a Hugging Face GPT-2 folder. Control characters are left out,
     but for newline and tab; with --json each sample is one line.
     """
+    for flag, value in (("--temperature", temperature), ("--top-p", top_p)):
+        if value is not None and not math.isfinite(value):  # click's range lets them through
+            raise UsageError(f"{flag} is {value} and must be a number")
     if prompt == "-":
         prompt = sys.stdin.buffer.read().decode("utf-8", "replace")
 
@@ -77,7 +87,7 @@ def command(
         new = generate(loaded.model, ids, max_tokens, temperature, top_k, top_p, sample, codec.end_of_text)
         if as_json:
             text = codec.decode(list(new))
-            click.echo(json.dumps({"prompt": prompt, "text": text, "seed": sample}, ensure_ascii=False))
+            click.echo(json.dumps({"prompt": prompt, "text": text, "seed": sample}))
             continue
         if count > 1:
             click.echo(f"seed {sample}:", err=True)

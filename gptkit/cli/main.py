@@ -63,10 +63,16 @@ def main() -> None:
     """Runs the program; a user's mistake or a failure of the machine is one line, without a traceback."""
     try:
         code = program(standalone_mode=False)
-        sys.stdout.flush()
-    except click.ClickException as error:
+        if sys.stdout is not None:  # it is None where the shell has closed it
+            sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = error.exit_code
+    except click.UsageError as error:
+        help_option = f"; see {error.ctx.command_path} --help" if error.ctx else ""
+        code = fail(f"{error.format_message().rstrip('.')}{help_option}", error.exit_code)
+    except click.ClickException as error:
+        code = fail(error.format_message(), error.exit_code)
     except GptkitError as error:
         code = fail(str(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):

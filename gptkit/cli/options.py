@@ -83,7 +83,14 @@ STAGE_OPTIONS: list[tuple[tuple[str, ...], dict[str, Any]]] = [
             "help": "Processes; 0 runs everything in this one.",
         },
     ),
-    (("--limit",), {"type": click.IntRange(1), "metavar": "N", "help": "Stop after the first N documents."}),
+    (
+        ("--limit",),
+        {
+            "type": click.IntRange(1),
+            "metavar": "N",
+            "help": "Read the first N documents only (sample and mix: of each source).",
+        },
+    ),
     (("--dry-run",), {"is_flag": True, "help": "Say what would be done and stop."}),
     (("--overwrite",), {"is_flag": True, "help": "Replace another result in the output folder."}),
     (("--quiet",), {"is_flag": True, "help": "No talk and no progress bars."}),

@@ -22,7 +22,7 @@ def finish(manifest: "Manifest | None", runtime: "Runtime", as_json: bool) -> No
     if manifest is None:
         return
     if as_json:
-        print(json.dumps(manifest.as_json(), ensure_ascii=False))
+        print(json.dumps(manifest.as_json()))
     elif not runtime.progress.quiet:
         print_table(f"{manifest.plan.stage} → {manifest.run['output']}", rows(manifest.counts))
     if manifest.counts.get("damaged"):

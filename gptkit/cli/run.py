@@ -44,7 +44,7 @@ def command(recipe: str, workers: int | None, dry_run: bool, quiet: bool, as_jso
     with start(os.cpu_count() or 1 if workers is None else workers, None, dry_run, True, quiet) as runtime:
         manifests = run_recipe(plan, runtime)
     if as_json:
-        print(json.dumps({name: manifest.as_json() for name, manifest in manifests.items()}, ensure_ascii=False))
+        print(json.dumps({name: manifest.as_json() for name, manifest in manifests.items()}))
     elif not dry_run:
         print_summary(manifests)
     damaged = [manifest for manifest in manifests.values() if manifest.counts.get("damaged")]

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from gptkit.cli.options import json_option
+from gptkit.errors import UsageError
 
 
 @click.command(
@@ -27,14 +28,16 @@ def command(path: Path, identity: str | None, index: int, as_json: bool) -> None
     from gptkit.engine.terminal import printable
 
     from_tokens = path.suffix == ".bin"
+    if from_tokens and identity is not None:
+        raise UsageError("--id: token shards hold no ids; name a place with --index")
     document = _from_tokens(path, index) if from_tokens else _from_documents(str(path), identity, index)
     if as_json:
-        print(json.dumps(document, ensure_ascii=False, default=str))
+        print(json.dumps(document, default=str))
         return
     for name, value in document.items():
         if name != "text":
             click.echo(f"{name}: {printable(str(value))}", err=True)
-    print(printable(document["text"]))
+    print(printable(document["text"] or ""))
 
 
 def _from_tokens(path: Path, index: int) -> dict[str, str]:

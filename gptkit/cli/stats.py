@@ -32,6 +32,6 @@ def command(path: Path, as_json: bool) -> None:
     else:
         counts = count_documents(str(path))
     if as_json:
-        print(json.dumps(counts, ensure_ascii=False))
+        print(json.dumps(counts))
     else:
         print_table(str(path), rows(counts))

@@ -39,11 +39,9 @@ def command(
 
     with start(workers=0, limit=None, dry_run=dry_run, overwrite=overwrite, quiet=quiet) as runtime:
         manifest = run(tokens, output, settings, runtime)
-        if manifest is None:
-            return
-        if as_json:
-            click.echo(json.dumps(manifest.as_json(), indent=1, ensure_ascii=False))
-        else:
+        if manifest is not None and as_json:
+            print(json.dumps(manifest.as_json()))
+        elif manifest is not None:
             runtime.progress.say(table(manifest.facts, output))
 
 

@@ -14,6 +14,8 @@ from gptkit.data.inputs import ADDRESS, InputFile, find_one, shown
 from gptkit.data.manifest import read_manifest
 from gptkit.errors import GptkitError
 
+EPOCH_COLUMN = "mix_epoch"  # how many times a mixture had drawn the document before
+
 
 @dataclasses.dataclass(frozen=True)
 class Documents:

@@ -25,7 +25,7 @@ def byte_characters() -> dict[str, int]:
 def token_bytes(tokenizer_json: Path) -> list[bytes]:
     """The bytes each id stands for; special tokens and unused ids stand for none.
 
-    Raises GptkitError where the tokenizer is not a byte-level BPE one.
+    Raises GptkitError where the tokenizer is not a byte-level BPE one, or is damaged.
     """
     config = read_json(tokenizer_json)
     model = config.get("model") if isinstance(config, dict) else None
@@ -33,7 +33,13 @@ def token_bytes(tokenizer_json: Path) -> list[bytes]:
     if not isinstance(vocabulary, dict) or not vocabulary:
         raise GptkitError(f"{tokenizer_json}: only byte-level BPE tokenizers are read here")
     added = config.get("added_tokens", [])
-    ids = [*vocabulary.values(), *(token["id"] for token in added)]
+    if not isinstance(added, list) or not all(
+        isinstance(token, dict) and isinstance(token.get("content"), str) for token in added
+    ):
+        raise GptkitError(f"{tokenizer_json}: its added_tokens are not a list of tokens")
+    ids = [*vocabulary.values(), *(token.get("id") for token in added)]
+    if not all(type(index) is int for index in ids):
+        raise GptkitError(f"{tokenizer_json}: has a token whose id is no whole number")
     if not 0 <= min(ids) <= max(ids) < LARGEST:
         raise GptkitError(f"{tokenizer_json}: its ids reach from {min(ids)} to {max(ids)}, which no vocabulary does")
     table = byte_characters()

@@ -144,7 +144,8 @@ def filter_shard(task: FilterTask) -> dict[str, Any]:
     return {
         "bytes_in": bytes_in,
         "bytes_out": bytes_out,
-        "rows": rows_out,
+        "documents_in": row,
+        "documents_out": rows_out,
         "removed": len(removed),
     }
 
@@ -180,12 +181,14 @@ def run(source: str, output: Path, settings: DedupSettings, runtime: Runtime) ->
         shards = []
         for (file, _), result in zip(chosen, results, strict=True):
             name = Path(file.relative).stem
-            shards.append(Shard.describe(stage.out, stage.out / f"{name}.parquet", result["rows"], file.source))
+            shards.append(
+                Shard.describe(stage.out, stage.out / f"{name}.parquet", result["documents_out"], file.source)
+            )
             removed = stage.out / f"removed/{name}.parquet"
             shards.append(Shard.describe(stage.out, removed, result["removed"], file.source, "removed"))
         counts = {
             "documents_in": found["documents"],
-            "documents_out": sum(result["rows"] for result in results),
+            "documents_out": sum(result["documents_out"] for result in results),
             "bytes_in": sum(result["bytes_in"] for result in results),
             "bytes_out": sum(result["bytes_out"] for result in results),
             "rejected": {"exact": found["exact"], "near": found["near"]},

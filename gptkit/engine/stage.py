@@ -224,7 +224,7 @@ class Stage:
                 path = folder / f"{index:06d}.json"
                 write_json(path, result)
                 results[index] = read_json(path)  # as a later run will find it
-                advance(weights[index], "")
+                advance(weights[index], _kept(results))
         self._seconds[name] = round(time.monotonic() - started, 3)
         return [result for result in results if result is not None]
 
@@ -262,6 +262,13 @@ class Stage:
         shutil.rmtree(self.work, ignore_errors=True)  # a run that found the manifest may be doing the same
         self.finished = manifest
         return manifest
+
+
+def _kept(results: Sequence[dict[str, Any] | None]) -> str:
+    """What stands beside the progress bar, where a phase counts documents."""
+    done = [result for result in results if result is not None and "documents_out" in result]
+    kept, seen = (sum(result[name] for result in done) for name in ("documents_out", "documents_in"))
+    return f"{kept:,} of {seen:,} documents kept" if done else ""
 
 
 def _check_apart(output: Path, inputs: Sequence[Path]) -> None:

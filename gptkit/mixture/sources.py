@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from gptkit.data.documents import Documents, open_documents
 from gptkit.errors import InputError, UsageError
@@ -41,8 +42,10 @@ def open_sources(arguments: Sequence[str]) -> list[Source]:
             raise UsageError(f"{argument}: write NAME=WEIGHT:PATH with a weight above 0, for example web=0.6:clean")
         if match[1] in (source.name for source in sources):
             raise UsageError(f"{argument}: two sources are named '{match[1]}'")
-        path, _, part = match[3].partition("#")
+        path, _, part = (match[3], "", "") if Path(match[3]).exists() else match[3].partition("#")
         sources.append(Source(match[1], weight, open_documents(path, part)))
+    if not sum(source.weight for source in sources) < float("inf"):
+        raise UsageError("the weights of the mixture are too large to be added")
     return sources
 
 

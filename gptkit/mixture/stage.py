@@ -1,4 +1,4 @@
-"""`gptkit mix`: from weighted sources to one shuffled mixture, in memory bounded by a partition.
+"""`gptkit mix`: from weighted sources to one shuffled mixture, in memory bounded by a shard.
 
 Each source's documents are ordered by a keyed draw for each epoch, and the shortest prefix that
 reaches the source's share is taken. A second keyed draw gives the order of the mixture: documents
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gptkit.data import parquet
-from gptkit.data.documents import read_documents, schema_of
+from gptkit.data.documents import EPOCH_COLUMN, read_documents, schema_of
 from gptkit.data.files import atomic_path, check_free_space
 from gptkit.data.inputs import InputFile
 from gptkit.data.manifest import Manifest, Shard
@@ -25,8 +25,8 @@ from gptkit.sampling.draws import draw64
 
 VERSION = 1
 PARTITION_BYTES = 16_000_000  # of text in one output shard, about
-KEY = pa.field("key", pa.uint64())
-EPOCH = pa.field("epoch", pa.int32())
+KEY = pa.field("mix_key", pa.uint64())  # of the order; only between scatter and gather
+EPOCH = pa.field(EPOCH_COLUMN, pa.int32())
 ID_TEXT = pa.schema([("id", pa.string()), ("text", pa.string())])
 
 
@@ -137,7 +137,7 @@ def scatter(task: ScatterTask) -> dict[str, Any]:
             )
         )
     table = pa.concat_tables(parts)
-    place = _partition(table.column("key").to_numpy(), task.partitions)
+    place = _partition(table.column(KEY.name).to_numpy(), task.partitions)
     for partition in range(task.partitions):
         path = task.folder / f"{partition:05d}" / f"{task.shard.stem.name}.parquet"
         with parquet.writing(path, table.schema) as file:
@@ -166,7 +166,9 @@ def gather(task: GatherTask) -> dict[str, Any]:
             for path in task.pieces
         ]
     )
-    table = table.sort_by([("key", "ascending"), ("source", "ascending"), ("id", "ascending")]).drop_columns(["key"])
+    table = table.sort_by([(KEY.name, "ascending"), ("source", "ascending"), ("id", "ascending")]).drop_columns(
+        [KEY.name]
+    )
     with parquet.writing(task.path, table.schema) as file:
         for batch in table.combine_chunks().to_batches(parquet.ROWS):
             file.write_batch(batch)
@@ -182,7 +184,7 @@ def run(arguments: list[str], output: Path, settings: MixSettings, runtime: Runt
         what = f"{len(sources)} sources, {size / 1e6:,.1f} MB on disk, on {runtime.pool.workers} workers"
         if stage.finished or not stage.begin(what):
             return stage.finished
-        check_free_space(output, 2 * size)
+        check_free_space(output, size)
         shards = [_shard_tasks(source, stage, settings) for source in sources]
         measured = stage.phase("measure", measure, [task for tasks in shards for task in tasks])
         sizes = _sums(measured, shards, "bytes")
@@ -234,7 +236,7 @@ def _common_schema(sources: list[Source]) -> pa.Schema:
         [
             field
             for field in schema_of([file for source in sources for file in source.documents.files])
-            if field.name not in ("key", "epoch")
+            if field.name not in (KEY.name, EPOCH.name)
         ]
     )
 

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from gptkit.data.files import atomic_path, read_json, sha256_file, sha256_json, write_json
+from gptkit.data.manifest import NAME as MANIFEST
 from gptkit.errors import GptkitError
 from gptkit.model.config import ModelConfig
 from gptkit.model.text import Codec
@@ -64,6 +65,7 @@ def load_model(folder: Path, device: str = "cpu") -> LoadedModel:
     for name in (CONFIG, TOKENIZER):
         if not (folder / name).is_file():
             raise GptkitError(f"{folder}: {_what_is_missing(folder, name)}")
+    _check_tokenizer(folder)
     config = _from_transformers(folder / CONFIG)
     files = _weight_files(folder)
     tensors: dict[str, Tensor] = {}
@@ -105,6 +107,17 @@ def _what_is_missing(folder: Path, name: str) -> str:
     if (folder / ".work").is_dir():
         return "its training has not ended and has no checkpoint yet; run it again to go on"
     return f"has no {name}, so it is no model folder"
+
+
+def _check_tokenizer(folder: Path) -> None:
+    """Raises GptkitError where the folder's manifest, if it has one, says that another tokenizer was trained with."""
+    manifest = read_json(folder / MANIFEST) if (folder / MANIFEST).is_file() else None
+    facts = manifest.get("facts") if isinstance(manifest, dict) else None
+    trained_with = facts.get("tokenizer") if isinstance(facts, dict) else None
+    if trained_with not in (None, sha256_file(folder / TOKENIZER)):
+        raise GptkitError(
+            f"{folder / TOKENIZER}: is not the tokenizer this model was trained with, by {MANIFEST}; put that one back"
+        )
 
 
 def _weight_files(folder: Path) -> list[Path]:

@@ -53,14 +53,15 @@ def generate(
 def choose(
     logits: Tensor, temperature: float, top_k: int | None, top_p: float | None, generator: torch.Generator
 ) -> int:
-    """Draws an id from float32 logits [vocabulary]; the likeliest one at temperature 0.
+    """Draws an id from float32 logits [vocabulary]; the likeliest one at temperature 0, or next to it.
 
     `top_k` keeps the k likeliest ids, `top_p` (Holtzman et al. 2019) the fewest likeliest ones
     that have this probability together. Both are applied after the temperature.
     """
-    if temperature == 0:
+    if temperature < torch.finfo(torch.float32).tiny:
         return int(logits.argmax())
-    probabilities, order = (logits / temperature).softmax(dim=-1).sort(descending=True, stable=True)
+    scaled = (logits - logits.max()) / temperature  # a small temperature makes -inf of these, never inf
+    probabilities, order = scaled.softmax(dim=-1).sort(descending=True, stable=True)
     if top_k:
         probabilities[top_k:] = 0
     if top_p is not None:

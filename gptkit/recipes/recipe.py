@@ -63,7 +63,7 @@ def read_recipe(name: str) -> Recipe:
     path = find_recipe(name)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise GptkitError(f"{path}: is not YAML ({reason})") from None
     if not isinstance(content, dict) or not isinstance(content.get("stages"), dict) or not content["stages"]:
@@ -72,22 +72,25 @@ def read_recipe(name: str) -> Recipe:
     if unknown:
         raise UsageError(f"{path}: unknown key {sorted(map(str, unknown))[0]!r}; a recipe has 'output' and 'stages'")
     output = content.get("output", path.stem)
-    if not isinstance(output, str) or Path(output).is_absolute() or ".." in Path(output).parts:
+    if (
+        not isinstance(output, str)
+        or Path(output).is_absolute()
+        or ".." in Path(output).parts
+        or not output.isprintable()
+    ):
         raise UsageError(f"{path}: 'output' is a folder below the current one, without '..'")
-    steps: list[Step] = []
-    for step_name, values in content["stages"].items():
-        steps.append(
-            _read_step(
-                f"{path}: stage '{step_name}'", str(step_name), values, Path(output), [step.name for step in steps]
-            )
-        )
+    names = [str(step_name) for step_name in content["stages"]]
+    steps = [
+        _read_step(f"{path}: stage '{name}'", name, values, Path(output), names[:place], names[place:])
+        for place, (name, values) in enumerate(zip(names, content["stages"].values(), strict=True))
+    ]
     return Recipe(path.stem, steps)
 
 
-def _read_step(where: str, name: str, values: Any, folder: Path, earlier: list[str]) -> Step:
+def _read_step(where: str, name: str, values: Any, folder: Path, earlier: list[str], later: list[str]) -> Step:
     if name != safe_name(name):
         raise UsageError(f"{where}: a name is made of letters, digits, '.', '_' and '-'")
-    if not isinstance(values, dict) or values.get("run") not in KINDS:
+    if not isinstance(values, dict) or not isinstance(values.get("run"), str) or values["run"] not in KINDS:
         raise UsageError(f"{where}: 'run' must be one of {', '.join(KINDS)}")
     kind = KINDS[values["run"]]
     inputs = values.get("inputs", [])
@@ -104,6 +107,8 @@ def _read_step(where: str, name: str, values: Any, folder: Path, earlier: list[s
 
     def fill(argument: str) -> str:
         match = REFERENCE.fullmatch(argument)
+        if match is not None and match["path"] in later and not Path(match["path"]).exists():
+            raise UsageError(f"{where}: its input '{match['path']}' is a stage that does not come before it")
         if match is None or match["path"] not in earlier:
             return argument
         needs.add(match["path"])

@@ -18,7 +18,7 @@ class Encoder:
 
     gigatoken encodes; the first documents of each batch are compared with tokenizers, and a
     tokenizer that gigatoken cannot load is left to tokenizers alone. Raises GptkitError where the
-    file is no byte-level BPE tokenizer or has no end-of-text.
+    file is no byte-level BPE tokenizer, cannot spell every byte or has no end-of-text.
     """
 
     def __init__(self, path: Path) -> None:
@@ -27,6 +27,10 @@ class Encoder:
 
         self.path = path
         pieces = token_bytes(path)
+        spelled = set(pieces)
+        for byte in range(256):
+            if bytes([byte]) not in spelled:  # the libraries leave out what they have no token for
+                raise GptkitError(f"{path}: has no token for the byte 0x{byte:02x}, so that text would be lost")
         config = read_json(path)
         special = {token["content"]: token["id"] for token in config.get("added_tokens", []) if token.get("special")}
         if END_OF_TEXT not in special:
@@ -34,7 +38,10 @@ class Encoder:
         self.end_of_text = int(special[END_OF_TEXT])
         self.vocab_size = len(pieces)
         plain = _without_special_tokens(config)
-        self._reference = Tokenizer.from_str(plain)
+        try:
+            self._reference = Tokenizer.from_str(plain)
+        except Exception as error:  # the library raises plain Exception
+            raise GptkitError(f"{path}: is no tokenizer ({error})") from None
         self._fast: Any = None
         try:
             self._fast = gigatoken.Tokenizer.from_json(plain.encode())

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from gptkit.data import parquet
-from gptkit.data.documents import Documents, open_documents, read_documents
+from gptkit.data.documents import EPOCH_COLUMN, Documents, open_documents, read_documents
 from gptkit.data.files import atomic_path, check_free_space, sha256_file
 from gptkit.data.inputs import InputFile
 from gptkit.data.manifest import Manifest, Shard
@@ -24,7 +24,7 @@ from gptkit.tokenization.settings import TokenizeSettings
 
 VERSION = 1
 SPLITS = ("train", "validation")
-COLUMNS = pa.schema([("id", pa.string()), ("text", pa.string()), ("epoch", pa.int32())])
+COLUMNS = pa.schema([("id", pa.string()), ("text", pa.string()), (EPOCH_COLUMN, pa.int32())])
 
 
 def split_of(identity: str, epoch: int | None, settings: TokenizeSettings) -> str | None:
@@ -54,8 +54,8 @@ def learn(task: LearnTask) -> dict[str, Any]:
         for shard, rows in task.files:
             for batch in read_documents(shard, rows, COLUMNS):
                 keep = [
-                    split_of(row["id"], row["epoch"], task.settings) == "train"
-                    for row in batch.select(["id", "epoch"]).to_pylist()
+                    split_of(row["id"], row[EPOCH_COLUMN], task.settings) == "train"
+                    for row in batch.select(["id", EPOCH_COLUMN]).to_pylist()
                 ]
                 part = batch.filter(pa.array(keep, pa.bool_())).select(["text"])
                 if left > 0:
@@ -98,8 +98,8 @@ def encode_shard(task: EncodeTask) -> dict[str, Any]:
     lengths: dict[str, list[np.ndarray]] = {split: [] for split in SPLITS}
     size: Counter[str] = Counter()
     for batch in read_documents(task.file, task.rows, COLUMNS):
-        rows = batch.select(["id", "epoch"]).to_pylist()
-        splits = np.array([split_of(row["id"], row["epoch"], task.settings) or "" for row in rows])
+        rows = batch.select(["id", EPOCH_COLUMN]).to_pylist()
+        splits = np.array([split_of(row["id"], row[EPOCH_COLUMN], task.settings) or "" for row in rows])
         for split in SPLITS:
             texts = [text or "" for text in batch.column("text").filter(pa.array(splits == split)).to_pylist()]
             if not texts:
@@ -141,9 +141,11 @@ def run(source: str, output: Path, settings: TokenizeSettings, runtime: Runtime)
         check_free_space(output, 3 * documents.bytes)
         path = stage.out / "tokenizer.json"
         if tokenizer is None:
-            stage.phase(
+            (learned,) = stage.phase(
                 "learn", learn, [LearnTask(tuple(chosen), stage.scratch, path, settings.vocab_size or 0, settings)]
             )
+            if learned["vocab_size"] != settings.vocab_size:
+                runtime.progress.say(f"tokenize: the text makes no more than {learned['vocab_size']:,} tokens")
         elif not path.exists():
             with atomic_path(path) as temporary:
                 shutil.copyfile(tokenizer, temporary)
@@ -151,6 +153,10 @@ def run(source: str, output: Path, settings: TokenizeSettings, runtime: Runtime)
             EncodeTask(file, rows, path, stage.out, number, settings) for number, (file, rows) in enumerate(chosen)
         ]
         results = stage.phase("encode", encode_shard, tasks)
+        if not any("train" in result for result in results):
+            raise InputError(
+                f"{source}: all of its {total:,} documents were held out; lower --validation {settings.validation}"
+            )
         return stage.close(*_describe(stage, path, results, documents))
 
 

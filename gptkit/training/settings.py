@@ -64,3 +64,5 @@ class TrainSettings:
         for name in ("beta1", "beta2", "dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)} and must be at least 0 and below 1")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"seed is {self.seed} and must be between 0 and {2**63 - 1}")

@@ -51,7 +51,9 @@ def good(tmp_path):
         (["eval", "folder", "--tasks", "ending", "--shots", "0,x"], 2, "'x' is not a whole number"),
         (["generate", "folder", "--prompt", "x"], 1, "folder"),
         (["run", "missing.yaml"], 1, "missing.yaml: no such recipe"),
-        (["clean", "good.jsonl", "-o", "good.jsonl"], 1, "good.jsonl: is a file"),
+        (["clean", "good.jsonl", "-o", "good.jsonl"], 2, "must lie apart from the input"),
+        (["clean", "good.jsonl", "-o", "notes.md"], 1, "notes.md: is a file"),
+        (["clean", "folder", "-o", "folder/out"], 1, "holds no file that is read here"),
         (["clean", "good.jsonl", "-o", "folder"], 1, "folder: already holds something else"),
         (["clean", "good.jsonl", "-o", "out", "--language-score", "much"], 2, "'much' is not a number"),
         (["show", "good.parquet"], 1, "good.parquet: no such"),
@@ -60,6 +62,7 @@ def good(tmp_path):
 )
 def test_one_clear_line(good, arguments, code, part):
     (good / "empty.jsonl").touch()
+    (good / "notes.md").touch()
     (good / "folder").mkdir()
     (good / "folder" / "notes.md").write_text("mine")
     before = sorted(good.rglob("*"))
@@ -94,7 +97,7 @@ def test_a_gzip_file_that_ends_early(good):
     packed = gzip.compress((good / "good.jsonl").read_bytes())
     (good / "cut.jsonl.gz").write_bytes(packed[:-30])
     done = gptkit("clean", "cut.jsonl.gz", "-o", "out", "--json", cwd=good)
-    refused(done, 1, "1 damaged place skipped", "cut.jsonl.gz", "ends inside a gzip member")
+    refused(done, 1, "1 damaged place skipped", "cut.jsonl.gz", "ends inside its gzip data")
     assert not (good / "out" / ".work").exists()
     (good / "stub.jsonl.gz").write_bytes(packed[:12])
     refused(gptkit("clean", "stub.jsonl.gz", "-o", "other", cwd=good), 1, "nothing could be read")

@@ -165,3 +165,90 @@ def test_a_pattern_is_one_source_named_by_its_folder(tmp_path):
     ]
     with pytest.raises(GptkitError, match="no such file"):
         find_inputs([f"{tmp_path}/crawl/*.warc"])
+
+
+def test_damaged_zstd_gives_what_is_before_the_damage(tmp_path):
+    import zstandard
+
+    lines = b"".join(b'{"text": "%d %s"}\n' % (i, random.Random(i).randbytes(60).hex().encode()) for i in range(20_000))
+    packed = zstandard.ZstdCompressor(write_checksum=True).compress(lines)
+    flipped = bytearray(packed)
+    flipped[len(packed) // 2] ^= 0xFF
+    for name, content in (("cut", packed[: len(packed) // 2]), ("flip", bytes(flipped)), ("junk", b"junk" * 100)):
+        (tmp_path / f"{name}.jsonl.zst").write_bytes(content)
+        damage = []
+        found = documents(tmp_path / f"{name}.jsonl.zst", damage=damage)
+        assert [row["text"].split()[0] for row in found] == [str(i) for i in range(len(found))]
+        assert len(damage) >= 1
+        assert (len(found) > 1_000) == (name == "cut") or name == "flip"
+
+
+def test_values_that_fit_no_column_are_counted(tmp_path):
+    rows = [{"text": "x", "n": 1}] * 1_000 + [{"text": "y", "n": 0.5}, {"text": "z", "late": "?"}]
+    write_jsonl(tmp_path / "a.jsonl", rows)
+    files = find_inputs([str(tmp_path / "a.jsonl")]).files
+    unfit = Counter()
+    further = further_columns(files)
+    for piece in (piece for task in cut(files) for piece in task):
+        list(read(piece, further, [], unfit))
+    assert unfit == {"n": 1, "late": 1}
+
+
+def test_a_byte_order_mark_is_no_damage(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(b'\xef\xbb\xbf{"text": "x"}\n')
+    assert documents(tmp_path / "a.jsonl")[0]["text"] == "x"
+
+
+def test_parquet_without_ids_or_with_null_ids_gets_them(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"text": ["a", "b", None]}), tmp_path / "none.parquet")
+    pq.write_table(pa.table({"id": [None, "own", None], "text": ["a", "b", "c"]}), tmp_path / "null.parquet")
+    assert len({row["id"] for row in documents(tmp_path / "none.parquet")}) == 3
+    assert [row["id"] == "own" for row in documents(tmp_path / "null.parquet")] == [False, True, False]
+    assert all(row["id"] for row in documents(tmp_path / "null.parquet"))
+
+
+def test_columns_of_two_types_are_text(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"text": ["a"], "x": [[1, 2]]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"text": ["b"], "x": ["s"]}), tmp_path / "b.parquet")
+    assert [row["x"] for row in documents(tmp_path)] == ["[1,2]", "s"]
+
+
+def test_results_inside_an_input_folder_are_not_read(tmp_path):
+    write_jsonl(tmp_path / "a.jsonl", [{"text": "x"}])
+    for inner in ("out/.work/out", "made"):
+        (tmp_path / inner).mkdir(parents=True)
+        write_jsonl(tmp_path / inner / "b.jsonl", [{"text": "y"}])
+    (tmp_path / "made" / "manifest.json").write_text("{}")
+    assert [row["text"] for row in documents(tmp_path)] == ["x"]
+
+
+def test_addresses_are_read_over_http_and_keep_their_secrets(tmp_path):
+    import functools
+    import threading
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    write_jsonl(tmp_path / "a.jsonl", [{"text": f"text {i}"} for i in range(500)])
+    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress((tmp_path / "a.jsonl").read_bytes()))
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(tmp_path)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        base = f"http://127.0.0.1:{server.server_port}"
+        for name in ("a.jsonl", "b.jsonl.gz"):
+            assert [row["text"] for row in documents(f"{base}/{name}")] == [f"text {i}" for i in range(500)]
+        with pytest.raises(GptkitError) as caught:
+            documents(f"{base}/missing.jsonl?token=secret")
+        assert "missing.jsonl" in str(caught.value)
+        assert "secret" not in str(caught.value)
+    finally:
+        server.shutdown()

@@ -80,3 +80,34 @@ def test_packed_pages_are_unpacked(tmp_path):
     (tmp_path / "a.warc").write_bytes(head + b"Content-Length: %d\r\n\r\n" % len(http) + http + b"\r\n\r\n")
     rows, _ = pages(tmp_path / "a.warc")
     assert rows[0]["html"] == b"<p>inner page</p>"
+
+
+def test_one_member_for_all_records_gives_each_its_own_id(tmp_path):
+    (tmp_path / "a.warc.gz").write_bytes(gzip.compress(b"".join(record(i) for i in range(300)), 1))
+    for size in (16_000_000, 3_000):
+        rows, damage = pages(tmp_path / "a.warc.gz", size)
+        assert [row["url"] for row in rows] == [f"http://site.example/{i}" for i in range(300)]
+        assert len({row["id"] for row in rows}) == 300
+        assert damage == []
+
+
+def test_a_page_cannot_smuggle_a_record_in(tmp_path):
+    body = b"<p>page</p>" + b"x" * 5_000 + b"\r\n\r\n" + record(666)
+    (tmp_path / "a.warc").write_bytes(record(1) + record(2, body) + record(3))
+    for size in (16_000_000, 2_000, 300):
+        rows, damage = pages(tmp_path / "a.warc", size)
+        assert [row["url"][-1] for row in rows] == ["1", "2", "3"]
+        assert damage == []
+
+
+def test_a_page_that_unpacks_without_end_is_damage(tmp_path, monkeypatch):
+    monkeypatch.setattr("gptkit.data.warc.PAGE_BYTES", 100_000)
+    http = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(
+        b"<p>" + b" " * 10_000_000
+    )
+    plain = record(1)
+    bomb = plain[: plain.index(b"Content-Length")] + b"Content-Length: %d\r\n\r\n" % len(http) + http + b"\r\n\r\n"
+    (tmp_path / "a.warc").write_bytes(bomb + record(2))
+    rows, damage = pages(tmp_path / "a.warc")
+    assert [row["url"][-1] for row in rows] == ["2"]
+    assert "over 100,000 bytes" in damage[0].reason

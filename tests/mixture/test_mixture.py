@@ -43,7 +43,7 @@ def test_shares_are_within_one_document_and_nothing_repeats_early(tmp_path, sour
         times = Counter(row["id"] for row in rows if row["source"] == name)
         assert max(times.values()) - (min(times.values()) if len(times) == (300 if name == "one" else 100) else 0) <= 1
         for identity, count in times.items():
-            epochs = sorted(row["epoch"] for row in rows if row["id"] == identity and row["source"] == name)
+            epochs = sorted(row["mix_epoch"] for row in rows if row["id"] == identity and row["source"] == name)
             assert epochs == list(range(count))
     assert rows[0]["extra"] is not None
     order = [row["id"] for row in rows]

@@ -33,10 +33,11 @@ def documents(tmp_path_factory):
     path = tmp_path_factory.mktemp("documents") / "in.parquet"
     source = textwrap.__doc__ + open(textwrap.__file__).read() + open(json.decoder.__file__).read()
     texts = [source[i : i + 400] for i in range(0, len(source), 400)] + ODD
-    rows = [{"id": f"d{i}", "text": text, "epoch": 0} for i, text in enumerate(texts)]
-    rows += [{**row, "epoch": 1} for row in rows[:20]]
+    rows = [{"id": f"d{i}", "text": text, "mix_epoch": 0} for i, text in enumerate(texts)]
+    rows += [{**row, "mix_epoch": 1} for row in rows[:20]]
     pq.write_table(
-        pa.Table.from_pylist(rows, pa.schema([("id", pa.string()), ("text", pa.string()), ("epoch", pa.int32())])), path
+        pa.Table.from_pylist(rows, pa.schema([("id", pa.string()), ("text", pa.string()), ("mix_epoch", pa.int32())])),
+        path,
     )
     return path, rows
 
