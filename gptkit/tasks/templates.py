@@ -51,7 +51,7 @@ def _size(value: Any) -> int:
             total += len(part)
             rest.extend([*part.keys(), *part.values()])
         elif isinstance(part, list | tuple | range | MappingView):
-            total += len(part)  # type: ignore[arg-type]  # views of mappings have a length
+            total += len(part)
             rest.extend(part)  # type: ignore[arg-type]  # and can be gone through
     return total
 
@@ -128,7 +128,8 @@ class _Environment(ImmutableSandboxedEnvironment):
         if function is not self.globals["range"] and name not in METHODS.get(type(owner), ()):
             raise SecurityError(f"{name}() is not allowed in a template")
         if isinstance(owner, str) and name == "join":
-            _weigh_join(*args, d=owner)
+            for parts in args:
+                _weigh_join(parts, owner)
         if isinstance(owner, str) and name == "replace":
             _weigh_replace(owner, *args, **kwargs)
         return _bounded(super().call(context, function, *args, **kwargs))

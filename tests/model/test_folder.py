@@ -5,6 +5,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from gptkit.data.files import sha256_file
 from gptkit.errors import GptkitError
 from gptkit.model.config import ModelConfig
 from gptkit.model.folder import load_model, save_model
@@ -132,6 +133,21 @@ def test_a_tokenizer_of_another_size_is_refused(tmp_path, tokenizer_path, config
     padded = ModelConfig(384, 16, 1, 2, 8)  # the next multiple of 128, as others round up to
     save_model(tmp_path / "padded", GPT(padded), tokenizer_path)
     assert load_model(tmp_path / "padded").config.vocab_size == 384
+
+
+def test_another_tokenizer_than_the_manifests_is_refused(folder):
+    manifest = {"facts": {"tokenizer": sha256_file(folder / "tokenizer.json")}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    load_model(folder)
+    other = json.loads((folder / "tokenizer.json").read_text())
+    vocabulary = other["model"]["vocab"]
+    vocabulary["a"], vocabulary["b"] = vocabulary["b"], vocabulary["a"]  # as many tokens, and others
+    (folder / "tokenizer.json").write_text(json.dumps(other))
+    with pytest.raises(GptkitError, match="is not the tokenizer this model was trained with") as caught:
+        load_model(folder)
+    assert "\n" not in str(caught.value)
+    (folder / "manifest.json").write_text("[]")  # not ours: says nothing
+    load_model(folder)
 
 
 def test_an_unfinished_training_names_its_checkpoint(tmp_path):

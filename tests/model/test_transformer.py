@@ -122,6 +122,14 @@ def test_generation_stops_before_the_stop_id(model):
         next(generate(model, [], 1))
 
 
+@pytest.mark.parametrize("temperature", [1e-30, 1e-38, 1e-40, 5e-324])
+def test_next_to_temperature_0_the_likeliest_is_drawn(temperature):
+    generator = torch.Generator().manual_seed(0)
+    for logits in (torch.tensor([-3.0, 8.0, 1e6, 7.0]), torch.tensor([-3e3, -8e3, -1e3, -7e3])):
+        for top_p in (None, 0.5):
+            assert choose(logits, temperature, None, top_p, generator) == 2
+
+
 def test_draws_follow_the_probabilities():
     logits = torch.tensor([0.3, 2.0, -1.0, 1.5])
     generator = torch.Generator().manual_seed(0)

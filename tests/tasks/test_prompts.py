@@ -1,6 +1,8 @@
 import json
+import tracemalloc
 from pathlib import Path
 
+import jinja2
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -138,6 +140,87 @@ def test_an_item_that_cannot_be_made_is_one_line(tmp_path: Path, fields: dict, w
     assert words in str(error.value)
     assert str(error.value).startswith(str(tmp_path / "t.yaml"))
     assert "\n" not in str(error.value)
+
+
+DOUBLED = "{% set a = START %}" + "{% set a = STEP %}" * 60 + "{{ a }}"
+
+
+def doubled(start: str, step: str) -> str:
+    return DOUBLED.replace("START", start).replace("STEP", step)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("{{ 'x'.ljust(2000000000)|length }}", r"ljust\(\) is not allowed"),
+        ("{{ 'x'['rjust'](2000000000)|length }}", r"rjust\(\) is not allowed"),
+        ("{{ 'x'.zfill(2000000000)|length }}", r"zfill\(\) is not allowed"),
+        ("{{ '\t'.expandtabs(2000000000)|length }}", r"expandtabs\(\) is not allowed"),
+        ("{{ '{:2000000000}'.format(1)|length }}", r"format\(\) is not allowed"),
+        ("{{ '%2000000000d' % 1 }}", "formatting by %"),
+        ("{{ '%2000000000d'|format(1)|length }}", "No filter named 'format'"),
+        ("{{ 'x'|center(2000000000)|length }}", "No filter named 'center'"),
+        ("{{ ['x']|map('center', 2000000000)|list }}", "No filter named 'center'"),
+        ("{{ 'x'|indent(2000000000, true)|length }}", "No filter named 'indent'"),
+        ("{{ 1|round(-2000000000) }}", "No filter named 'round'"),
+        ("{{ [1]|tojson(indent=2000000000)|length }}", "takes no indent"),
+        ("{{ lipsum(n=100000)|length }}", "'lipsum' is undefined"),
+        ("{% set n = namespace(a='x') %}", "'namespace' is undefined"),
+        ("{% macro m() %}x{% endmacro %}{{ m() }}", "macro in line 1 is not supported"),
+        ("{% set a %}x{% endset %}", "is not supported"),
+        ("{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}", "for in line 1 is not supported"),
+        ("{{ ('a' * 999999).replace('', 'a' * 999999)|length }}", "replaces by more than"),
+        ("{{ ('a' * 999999)|replace('', new='a' * 999999)|length }}", "replaces by more than"),
+        ("{{ ('a' * 999999).join(['b'] * 100000)|length }}", "joins to more than"),
+        ("{{ (['b'] * 100000)|join(d='a' * 999999)|length }}", "joins to more than"),
+        ("{{ (['b'] * 100000)|map('replace', 'b', 'a' * 999999)|length }}", "gives more than"),
+        (doubled("'x'", "a ~ a"), "gives more than"),
+        (doubled("'x'", "a + a"), "gives more than"),
+        (doubled("7", "a * a"), "gives more than"),
+        (doubled("[1]", "[a, a]"), "gives more than"),
+        (doubled("(1,)", "(a, a)"), "gives more than"),
+        (doubled("{'x': 1}", "{'x': a, 'y': a}"), "gives more than"),
+        ("{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", "is no template"),
+        ("{{ " + "1" * 5000 + " }}", "is no template"),
+    ],
+)
+def test_a_template_cannot_fill_the_memory(source: str, words: str) -> None:
+    tracemalloc.start()
+    with pytest.raises(GptkitError, match=words):
+        Template(source, "here").value({})
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100e6
+
+
+def test_a_lack_of_memory_is_said() -> None:
+    class Full(dict):  # type: ignore[type-arg]
+        def __getitem__(self, name: str) -> object:
+            raise MemoryError
+
+    with pytest.raises(GptkitError, match="here: needs too much memory"):
+        Template("{{ a.b }}", "here").value({"a": Full()})
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ a ~ 1 ~ b[0] }}",
+        "{{ ' '.join(a.split(' ')[:-1]) }}{{ a[2:] }}",
+        "{{ a|replace('o', '0') }}{{ a.replace('o', '') }}{{ a.index('b') }}{{ a.find('z') }}",
+        "{% for x in b %}{{ loop.index0 }}. {{ x.strip() }}{{ ', ' if not loop.last }}{% endfor %}",
+        "{% for k, v in d.items() %}{{ k }}={{ v }};{% endfor %}{{ d.get('k') }}{{ d.keys()|list }}{{ d.k }}",
+        "{{ b|map('upper')|join(', ') }}{{ b|map('trim')|select('equalto', 'y')|list }}{{ b|tojson }}",
+        "{{ rows|map(attribute='n')|join('/') }}{{ rows|selectattr('n', 'equalto', 'p')|list|length }}",
+        "{{ [a, b[0]] }}{{ ['A', 'B'][b.index('y')] }}{{ {'a': 1}.a }}{{ (1, 2) }}",
+        "{{ nothing|default('none') }}{{ []|first|default('e') }}{% if a is defined and a not in ['q'] %}Y{% endif %}",
+        "{% set x, y = 1, 2 %}{{ x + y }}{{ 7 % 4 }}{{ 2 * 3 }}{{ 'ab' * 2 }}{% for i in range(3) %}{{ i }}{% endfor %}",
+        "{{ a.title() }}{{ a.capitalize() }}{{ a.startswith('f') }}{{ a.upper().lower()|int(default=3)|string }}",
+    ],
+)
+def test_what_tasks_use_gives_what_jinja_gives(source: str) -> None:
+    row = {"a": "foo bar baz", "b": ["x ", "y"], "d": {"k": "v"}, "rows": [{"n": "p"}, {"n": "q"}]}
+    assert Template(source, "here").value(row) == jinja2.Template(source, undefined=jinja2.StrictUndefined).render(row)
 
 
 def test_the_newline_at_the_end_of_a_template_stays() -> None:

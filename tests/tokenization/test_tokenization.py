@@ -171,6 +171,24 @@ def test_a_tokenizer_without_end_of_text_is_refused(tokens, tmp_path):
         Encoder(tmp_path / "t.json")
 
 
+def test_a_tokenizer_that_cannot_spell_a_byte_is_refused(tokens, tmp_path):
+    config = json.loads(tokens.tokenizer_path.read_text())
+    del config["model"]["vocab"]["Ġ"]  # the space
+    config["model"]["merges"] = []
+    (tmp_path / "t.json").write_text(json.dumps(config))
+    with pytest.raises(GptkitError, match="no token for the byte 0x20"):
+        Encoder(tmp_path / "t.json")
+
+
+def test_a_damaged_tokenizer_is_one_line(tokens, tmp_path):
+    config = json.loads(tokens.tokenizer_path.read_text())
+    config["model"]["merges"] = ["not in it"]
+    (tmp_path / "t.json").write_text(json.dumps(config))
+    with pytest.raises(GptkitError, match="is no tokenizer") as caught:
+        Encoder(tmp_path / "t.json")
+    assert "\n" not in str(caught.value)
+
+
 def test_a_tokenizer_or_a_size_is_needed():
     with pytest.raises(ValueError, match="--vocab-size"):
         TokenizeSettings()
