@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from gptkit.data import parquet
-from gptkit.data.documents import open_documents, read_documents, schema_of
+from gptkit.data.documents import ShardTask, open_documents, read_documents, schema_of
 from gptkit.data.files import atomic_path, check_free_space
 from gptkit.data.inputs import InputFile
 from gptkit.data.manifest import Manifest, Shard
@@ -26,23 +26,11 @@ REASONS = {EXACT: "exact", NEAR: "near"}
 
 
 @dataclasses.dataclass(frozen=True)
-class SignTask:
+class SignTask(ShardTask):
     """A shard to read once for its hashes and signatures."""
 
-    file: InputFile
-    rows: int
     stem: Path
     settings: DedupSettings
-
-    @property
-    def weight(self) -> int:
-        """Bytes on disk."""
-        return self.file.bytes
-
-    @property
-    def label(self) -> str:
-        """What a message calls this task."""
-        return self.file.path
 
 
 def sign_shard(task: SignTask) -> dict[str, Any]:
@@ -100,21 +88,14 @@ def cluster(task: ClusterTask) -> dict[str, Any]:
 
 
 @dataclasses.dataclass(frozen=True)
-class FilterTask:
+class FilterTask(ShardTask):
     """A shard to write again without its duplicates."""
 
-    file: InputFile
-    rows: int
     first: int  # the place of its first document among all
     fates: Path
     ids: tuple[tuple[int, str, str], ...]  # place, id, source of the documents that stay for removed ones
     out: Path
     schema: pa.Schema
-
-    @property
-    def weight(self) -> int:
-        """Bytes on disk."""
-        return self.file.bytes
 
 
 def filter_shard(task: FilterTask) -> dict[str, Any]:

@@ -14,9 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gptkit.data import parquet
-from gptkit.data.documents import EPOCH_COLUMN, read_documents, schema_of
+from gptkit.data.documents import EPOCH_COLUMN, ShardTask, read_documents, schema_of
 from gptkit.data.files import atomic_path, check_free_space
-from gptkit.data.inputs import InputFile
 from gptkit.data.manifest import Manifest, Shard
 from gptkit.engine.stage import Runtime, Stage
 from gptkit.mixture.settings import MixSettings
@@ -31,27 +30,15 @@ ID_TEXT = pa.schema([("id", pa.string()), ("text", pa.string())])
 
 
 @dataclasses.dataclass(frozen=True)
-class ShardTask:
+class SourceTask(ShardTask):
     """A shard of a source, in all phases: what to read and where its scratch files lie."""
 
     source: str
-    file: InputFile
-    rows: int
     stem: Path
     seed: int
 
-    @property
-    def weight(self) -> int:
-        """Bytes on disk."""
-        return self.file.bytes
 
-    @property
-    def label(self) -> str:
-        """What a message calls this task."""
-        return self.file.path
-
-
-def measure(task: ShardTask) -> dict[str, Any]:
+def measure(task: SourceTask) -> dict[str, Any]:
     """Writes the bytes of each document; gives their sum."""
     task.file.check()
     lengths = [np.empty(0, np.int64)]
@@ -66,7 +53,7 @@ def measure(task: ShardTask) -> dict[str, Any]:
 class SelectTask:
     """A source's shards, and what is wanted of its last, partial epoch."""
 
-    shards: tuple[ShardTask, ...]
+    shards: tuple[SourceTask, ...]
     epoch: int
     bytes: int
 
@@ -84,7 +71,7 @@ def select(task: SelectTask) -> dict[str, Any]:
     return {"cut": int(keys[order[min(last, len(order) - 1)]])}
 
 
-def _keys(task: ShardTask, purpose: str, epoch: int) -> np.ndarray:
+def _keys(task: SourceTask, purpose: str, epoch: int) -> np.ndarray:
     """A uniform uint64 for each document of a shard, that depends on nothing but what it is for."""
     only_id = pa.schema([ID_TEXT.field("id")])
     return np.array(
@@ -101,7 +88,7 @@ def _keys(task: ShardTask, purpose: str, epoch: int) -> np.ndarray:
 class ScatterTask:
     """A shard whose chosen documents go to the partitions of the mixture."""
 
-    shard: ShardTask
+    shard: SourceTask
     epochs: int
     cut: int
     partitions: int
@@ -223,10 +210,10 @@ def run(arguments: list[str], output: Path, settings: MixSettings, runtime: Runt
         return stage.close(written, counts)
 
 
-def _shard_tasks(source: Source, stage: Stage, settings: MixSettings) -> list[ShardTask]:
+def _shard_tasks(source: Source, stage: Stage, settings: MixSettings) -> list[SourceTask]:
     limited = source.documents.limited(stage.runtime.limit)
     return [
-        ShardTask(source.name, file, rows, stage.scratch / f"{source.name}-{index:06d}", settings.seed)
+        SourceTask(file, rows, source.name, stage.scratch / f"{source.name}-{index:06d}", settings.seed)
         for index, (file, rows) in enumerate(limited)
     ]
 
@@ -241,7 +228,7 @@ def _common_schema(sources: list[Source]) -> pa.Schema:
     )
 
 
-def _sums(results: list[dict[str, Any]], shards: list[list[ShardTask]], key: str) -> list[int]:
+def _sums(results: list[dict[str, Any]], shards: list[list[SourceTask]], key: str) -> list[int]:
     """The sum of a count over the shards of each source."""
     values = iter(results)
     return [sum(next(values)[key] for _ in tasks) for tasks in shards]

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from gptkit.data import parquet
-from gptkit.data.documents import EPOCH_COLUMN, Documents, open_documents, read_documents
+from gptkit.data.documents import EPOCH_COLUMN, Documents, ShardTask, open_documents, read_documents
 from gptkit.data.files import atomic_path, check_free_space, sha256_file
 from gptkit.data.inputs import InputFile
 from gptkit.data.manifest import Manifest, Shard
@@ -69,25 +69,13 @@ def learn(task: LearnTask) -> dict[str, Any]:
 
 
 @dataclasses.dataclass(frozen=True)
-class EncodeTask:
+class EncodeTask(ShardTask):
     """A shard of documents that becomes one token shard for each split."""
 
-    file: InputFile
-    rows: int
     tokenizer: Path
     out: Path
     number: int
     settings: TokenizeSettings
-
-    @property
-    def weight(self) -> int:
-        """Bytes on disk."""
-        return self.file.bytes
-
-    @property
-    def label(self) -> str:
-        """What a message calls this task."""
-        return self.file.path
 
 
 def encode_shard(task: EncodeTask) -> dict[str, Any]:
