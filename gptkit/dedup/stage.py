@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from gptkit.data import parquet
+from gptkit.data.arrays import load_array, save_array
 from gptkit.data.documents import ShardTask, open_documents, read_documents, schema_of
-from gptkit.data.files import atomic_path, check_free_space
+from gptkit.data.files import check_free_space
 from gptkit.data.inputs import InputFile
 from gptkit.data.manifest import Manifest, Shard
 from gptkit.dedup import clusters, signatures
@@ -45,18 +46,12 @@ def sign_shard(task: SignTask) -> dict[str, Any]:
             signed.append(
                 signatures.sign(text, task.settings.ngram, task.settings.bands * task.settings.rows, task.settings.seed)
             )
-    _save(task.stem.with_suffix(".exact.npy"), hashes, np.empty((0, 2), np.uint64))
-    _save(
+    save_array(task.stem.with_suffix(".exact.npy"), np.concatenate([np.empty((0, 2), np.uint64), *hashes]))
+    save_array(
         task.stem.with_suffix(".signatures.npy"),
-        signed,
-        np.empty((0, task.settings.bands * task.settings.rows), np.uint32),
+        np.concatenate([np.empty((0, task.settings.bands * task.settings.rows), np.uint32), *signed]),
     )
     return {}
-
-
-def _save(path: Path, parts: list[np.ndarray], empty: np.ndarray) -> None:
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.save(file, np.concatenate([empty, *parts]), allow_pickle=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,20 +65,17 @@ class ClusterTask:
 
 def cluster(task: ClusterTask) -> dict[str, Any]:
     """Writes int64 [documents, 2]: what becomes of each document, and the one that stays for it."""
-    hashes = np.concatenate([np.load(stem.with_suffix(".exact.npy"), allow_pickle=False) for stem in task.stems])
+    hashes = np.concatenate([load_array(stem.with_suffix(".exact.npy")) for stem in task.stems])
     roots = clusters.exact_clusters(hashes)
     fate = np.where(roots == np.arange(len(roots)), KEPT, EXACT)
     if task.settings.near:
         distinct = np.flatnonzero(fate == KEPT)
-        signed = np.concatenate(
-            [np.load(stem.with_suffix(".signatures.npy"), allow_pickle=False) for stem in task.stems]
-        )
+        signed = np.concatenate([load_array(stem.with_suffix(".signatures.npy")) for stem in task.stems])
         near = distinct[clusters.near_clusters(signed[distinct], task.settings.bands, task.settings.rows)]
         fate[distinct[near != distinct]] = NEAR
         roots[distinct] = near
         roots = roots[roots]  # an exact copy of a near duplicate points to what stays
-    with atomic_path(task.result) as temporary, open(temporary, "wb") as file:
-        np.save(file, np.stack([fate, roots], axis=1).astype(np.int64), allow_pickle=False)
+    save_array(task.result, np.stack([fate, roots], axis=1).astype(np.int64))
     return {"documents": len(fate), "exact": int((fate == EXACT).sum()), "near": int((fate == NEAR).sum())}
 
 
@@ -100,7 +92,7 @@ class FilterTask(ShardTask):
 
 def filter_shard(task: FilterTask) -> dict[str, Any]:
     """Writes the documents that stay, and a list of those that go with the one each goes for."""
-    fates = np.load(task.fates, mmap_mode="r", allow_pickle=False)[task.first : task.first + task.rows]
+    fates = load_array(task.fates, mapped=True)[task.first : task.first + task.rows]
     stays_for = {place: (identity, source) for place, identity, source in task.ids}
     name = Path(task.file.relative).stem
     removed: list[tuple[str, str, str, str]] = []
@@ -183,7 +175,7 @@ def _warm_up() -> None:
 
 
 def _filter_tasks(chosen: list[tuple[InputFile, int]], fates: Path, out: Path, schema: pa.Schema) -> list[FilterTask]:
-    table = np.load(fates, mmap_mode="r", allow_pickle=False)
+    table = load_array(fates, mapped=True)
     firsts = np.cumsum([0, *(rows for _, rows in chosen)])
     wanted = np.unique(table[table[:, 0] != KEPT, 1])
     names: dict[int, tuple[int, str, str]] = {}

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gptkit.data import parquet
+from gptkit.data.arrays import load_array, save_array
 from gptkit.data.documents import EPOCH_COLUMN, ShardTask, read_documents, schema_of
-from gptkit.data.files import atomic_path, check_free_space
+from gptkit.data.files import check_free_space
 from gptkit.data.manifest import Manifest, Shard
 from gptkit.engine.stage import Runtime, Stage
 from gptkit.mixture.settings import MixSettings
@@ -45,7 +46,7 @@ def measure(task: SourceTask) -> dict[str, Any]:
     for batch in read_documents(task.file, task.rows, ID_TEXT):
         lengths.append(pc.binary_length(batch.column("text").fill_null("")).to_numpy().astype(np.int64))
     found = np.concatenate(lengths)
-    _save(task.stem.with_suffix(".lengths.npy"), found)
+    save_array(task.stem.with_suffix(".lengths.npy"), found)
     return {"bytes": int(found.sum()), "documents": len(found)}
 
 
@@ -63,9 +64,7 @@ def select(task: SelectTask) -> dict[str, Any]:
     if task.bytes == 0:
         return {"cut": -1}
     keys = np.concatenate([_keys(shard, "draw", task.epoch) for shard in task.shards])
-    lengths = np.concatenate(
-        [np.load(shard.stem.with_suffix(".lengths.npy"), allow_pickle=False) for shard in task.shards]
-    )
+    lengths = np.concatenate([load_array(shard.stem.with_suffix(".lengths.npy")) for shard in task.shards])
     order = np.argsort(keys, kind="stable")
     last = int(np.searchsorted(np.cumsum(lengths[order]), task.bytes))
     return {"cut": int(keys[order[min(last, len(order) - 1)]])}
@@ -255,8 +254,3 @@ def _count(
             for source, size, part in zip(sources, sizes, drawn, strict=True)
         },
     }
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.save(file, array, allow_pickle=False)

@@ -1,0 +1,18 @@
+"""Numeric scratch files between the phases of a stage."""
+
+from pathlib import Path
+
+import numpy as np
+
+from gptkit.data.files import atomic_path
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Writes an array as .npy, atomically."""
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def load_array(path: Path, mapped: bool = False) -> np.ndarray:
+    """Reads an array, or maps it into memory."""
+    return np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
