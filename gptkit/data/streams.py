@@ -28,8 +28,10 @@ def open_raw(file: InputFile) -> Iterator[IO[bytes]]:
         opened = fsspec.open(file.path, "rb", cache_type="readahead").open()
     except Exception as error:  # each protocol's library has errors of its own
         # its text may hold the whole address, with what is secret in it
-        missing = isinstance(error, FileNotFoundError)
-        reason = "no such file there, or no network" if missing else type(error).__name__
+        reason = {
+            FileNotFoundError: "no such file there, or no network",
+            ImportError: "fsspec needs a package of its own for this kind of address",
+        }.get(type(error), type(error).__name__)
         raise GptkitError(f"{hide_credentials(file.path)}: cannot be reached ({reason})") from None
     with opened:
         try:

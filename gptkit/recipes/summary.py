@@ -17,7 +17,7 @@ def print_summary(manifests: dict[str, Manifest]) -> None:
     for name in ("stage", "documents in", "out", "text in MB", "out", "kept", "what left", "digest"):
         table.add_column(name, justify="left" if name in ("stage", "what left", "digest") else "right", overflow="fold")
     for name, manifest in manifests.items():
-        if "documents_out" in manifest.counts:
+        if "documents_out" in manifest.counts or manifest.plan.stage == "sample":
             table.add_row(*(Text(printable(cell, lines=False)) for cell in _stage_row(name, manifest)))
     console.print(table)
     for manifest in manifests.values():
@@ -34,6 +34,10 @@ def print_summary(manifests: dict[str, Manifest]) -> None:
 
 def _stage_row(name: str, manifest: Manifest) -> list[str]:
     counts = manifest.counts
+    if manifest.plan.stage == "sample":
+        pages = counts["pages"]
+        sources = ", ".join(f"{source} {number:,} pages" for source, number in sorted(pages.items()))
+        return [name, "", f"{sum(pages.values()):,}", "", "", "", sources, manifest.digest[:12]]
     text_in, text_out = counts.get("bytes_text", counts.get("bytes_in")), counts.get("bytes_out")
     kept = f"{text_out / text_in:.0%}" if text_in and text_out is not None else ""
     left = ", ".join(f"{rule} {number:,}" for rule, number in _largest(counts.get("rejected", {})))
