@@ -61,6 +61,8 @@ def main() -> None:
     parser.add_argument("documents", nargs="?", default="quickstart/clean")
     parser.add_argument("--megabytes", type=float, default=8)
     arguments = parser.parse_args()
+    if not os.path.exists(arguments.documents):
+        parser.error(f"{arguments.documents} is not there; make demo makes it, or name another stage's output")
     texts = load(arguments.documents, arguments.megabytes)
     size = sum(len(text.encode()) for text in texts) / 1e6
     column = pa.array(texts)
