@@ -64,7 +64,8 @@ def _largest(rejected: dict[str, int], most: int = 4) -> list[tuple[str, int]]:
 
 def _sources(counts: dict[str, Any]) -> str:
     return ", ".join(
-        f"{name} {part['share']:.0%} ({part['epochs']:.2f} epochs)" for name, part in counts.get("sources", {}).items()
+        f"{name} {part['share']:.0%} ({part['epochs']:.2f} epochs)"
+        for name, part in sorted(counts.get("sources", {}).items())
     )
 
 
