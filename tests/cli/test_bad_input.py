@@ -134,3 +134,35 @@ def test_a_full_disk(good):
         assert not list(disk.rglob("*.parquet"))
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+def test_an_output_may_not_touch_its_input(good):
+    assert gptkit("clean", "good.jsonl", "-o", "clean", cwd=good).returncode == 0
+    before = {path: path.stat().st_mtime_ns for path in good.rglob("*")}
+    refused(gptkit("dedup", "clean", "-o", "clean", "--overwrite", cwd=good), 2, "apart from the input")
+    refused(gptkit("dedup", "clean", "-o", "clean/inner", cwd=good), 2, "apart from the input")
+    refused(
+        gptkit("clean", "clean/good-00000.parquet", "-o", "clean", "--overwrite", cwd=good), 2, "apart from the input"
+    )
+    assert {path: path.stat().st_mtime_ns for path in good.rglob("*")} == before
+
+
+def test_a_changed_shard_is_noticed_by_the_stage_that_reads_it(good):
+    assert gptkit("clean", "good.jsonl", "-o", "clean", cwd=good).returncode == 0
+    path = good / "clean" / "good-00000.parquet"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    path.write_bytes(content)
+    refused(gptkit("dedup", "clean", "-o", "dedup", cwd=good), 1, "good-00000.parquet", "checksum")
+    refused(gptkit("stats", "clean", cwd=good), 1, "good-00000.parquet", "checksum")
+
+
+@pytest.mark.parametrize("command", [["clean"], ["dedup"], ["mix"]])
+def test_secrets_in_addresses_are_not_printed(good, command):
+    address = "https://user:pa@ss@127.0.0.1:9/a.jsonl.gz?sig=secret"
+    source = f"x=1:{address}" if command == ["mix"] else address
+    done = gptkit(*command, source, "-o", "out", cwd=good)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert not any(word in done.stderr + done.stdout for word in ("pa@ss", "secret", "user:"))
+    assert "127.0.0.1:9/a.jsonl.gz" in done.stderr

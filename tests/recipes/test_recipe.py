@@ -119,6 +119,9 @@ def test_killed_at_random_moments_it_ends_with_the_same_digests(folder):
         ("stages: {a: {run: sample, limit: 0}}", "'limit' is a number"),
         ("extra: 1\nstages: {a: {run: sample}}", "unknown key 'extra'"),
         ("stages: {a: {run: tokenize, inputs: x, vocab_size: 100}}", "at least 257"),
+        ("stages: {a: {run: dedup, inputs: b}, b: {run: clean, inputs: x}}", "stage that does not come before it"),
+        ("stages: {a: {run: [clean]}}", "'run' must be one of"),
+        ("stages: " + "[" * 5000, "is not YAML"),
         ("!!python/object/apply:os.system ['true']", "is not YAML"),
     ],
 )
