@@ -27,7 +27,7 @@ def command(path: Path, as_json: bool) -> None:
 
     if path.is_dir():
         manifest = read_manifest(path)
-        verify(path, manifest)
+        verify(path, manifest.shards)
         counts = {**manifest.counts, **manifest.facts, "shards": len(manifest.shards), "digest": manifest.digest}
     else:
         counts = count_documents(str(path))

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from gptkit.data import parquet
 from gptkit.data.inputs import ADDRESS, InputFile, find_one, shown
 from gptkit.data.manifest import read_manifest
+from gptkit.data.pieces import further_columns
 from gptkit.errors import GptkitError
 
 EPOCH_COLUMN = "mix_epoch"  # how many times a mixture had drawn the document before
@@ -89,8 +90,6 @@ def open_documents(path: str, source: str = "") -> Documents:
 
 def schema_of(files: Sequence[InputFile]) -> pa.Schema:
     """id, text, url, source and the further columns of all files."""
-    from gptkit.data.pieces import further_columns
-
     return pa.schema([pa.field(name, pa.string()) for name in parquet.KNOWN] + further_columns(files))
 
 

@@ -106,7 +106,7 @@ def _own_name(path: str) -> str:
 
 def hide_credentials(address: str) -> str:
     """An address without user, password, query and fragment, fit for manifests and messages."""
-    return re.sub(r"(?<=://)[^/]*@", "", re.split(r"[?#]", address, maxsplit=1)[0])
+    return re.split(r"[?#]", re.sub(r"(?<=://)[^/]*@", "", address), maxsplit=1)[0]
 
 
 def shown(path: str) -> str:
@@ -191,12 +191,13 @@ def _describe(path: Path, relative: str, source: str) -> InputFile:
 
 
 def _suffixes(name: str) -> tuple[Format, Compression] | None:
-    stem, compression = name.lower(), ""
+    stem = name.lower()
+    compression: Compression = ""
     for ending, kind in COMPRESSIONS.items():
         if stem.endswith(ending):
             stem, compression = stem.removesuffix(ending), kind
     form = next((form for ending, form in FORMATS.items() if stem.endswith(ending)), None)
-    return None if form is None else (form, compression)  # type: ignore[return-value]
+    return None if form is None else (form, compression)
 
 
 def _format(name: str) -> tuple[Format, Compression]:

@@ -6,6 +6,7 @@ times, workers, versions and paths stand beside it and do not enter it.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,11 +125,13 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def verify(folder: Path, manifest: Manifest) -> None:
-    """Reads every shard and raises GptkitError at the first whose checksum is not the manifest's."""
-    for shard in manifest.shards:
+def verify(folder: Path, shards: Sequence[Shard]) -> None:
+    """Reads shards whole and raises GptkitError at the first whose checksum is not the one on record."""
+    for shard in shards:
         if sha256_file(folder / shard.name) != shard.sha256:
-            raise GptkitError(f"{folder / shard.name}: its checksum is not the manifest's; make the stage again")
+            raise GptkitError(
+                f"{folder / shard.name}: is damaged: its checksum is not the manifest's; make the stage again"
+            )
 
 
 def parse_manifest(path: Path) -> Manifest:

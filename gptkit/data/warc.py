@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
 import pyarrow as pa
 
@@ -106,7 +106,7 @@ def _records(
         yield record.stream_pos, _page(record, file, damage)
 
 
-def _page(record, file: InputFile, damage: list[Damage]) -> tuple[str, bytes, str | None] | None:  # type: ignore[no-untyped-def]
+def _page(record: Any, file: InputFile, damage: list[Damage]) -> tuple[str, bytes, str | None] | None:
     url = (record.headers.get("WARC-Target-URI") or "").strip("<>")
     if record.is_http:
         try:

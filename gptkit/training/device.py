@@ -52,7 +52,8 @@ def prepare(device: Device) -> None:
     torch.set_num_threads(device.threads)
     if device.name == "cpu":
         # The C library would give every large buffer back to the system and take it again, page by
-        # page, in the next step: keeping them trains up to half as fast again. Absent outside glibc.
+        # page, in the next step. Keeping them gains 4 % with the chunked loss, and half as much again
+        # where whole logits are held. Absent outside glibc.
         with contextlib.suppress(AttributeError, OSError):
             mallopt = ctypes.CDLL(None).mallopt
             mallopt(M_MMAP_THRESHOLD, 1 << 30)

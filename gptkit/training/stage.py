@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from gptkit.data.files import check_free_space, sha256_file
-from gptkit.data.manifest import Manifest, Shard
+from gptkit.data.files import check_free_space
+from gptkit.data.manifest import Manifest, Shard, verify
 from gptkit.data.tokens import TokenFolder, open_tokens
 from gptkit.data.vocabulary import bytes_per_token, token_bytes
 from gptkit.engine.stage import Runtime, Stage
@@ -55,7 +55,8 @@ def run(tokens: Path, output: Path, settings: TrainSettings, runtime: Runtime) -
             return stage.finished
         say = runtime.progress.say
         check_free_space(output, (settings.keep + 2) * plan.bytes_on_disk)
-        _check_sums(folder)
+        # a damaged shard is known before hours of training
+        verify(folder.folder, folder.manifest.of_kind("train") + folder.manifest.of_kind("validation"))
         prepare(device)
         held_out, reference = None, {}
         if validation is not None:
@@ -133,12 +134,3 @@ def _open_split(folder: TokenFolder, split: str, needed: int) -> TokenStream:
         f"{folder.folder}: the {split} split has {len(stream):,} tokens and one sequence needs {needed:,}; "
         f"give it more text or name a shorter --context{instead}"
     )
-
-
-def _check_sums(folder: TokenFolder) -> None:
-    """Reads every shard once, so that a damaged one is known before hours of training."""
-    for shard in folder.manifest.of_kind("train") + folder.manifest.of_kind("validation"):
-        if sha256_file(folder.folder / shard.name) != shard.sha256:
-            raise GptkitError(
-                f"{folder.folder / shard.name}: is damaged (its checksum is another); make the tokens again"
-            )

@@ -140,6 +140,7 @@ def test_two_inputs_of_one_name_need_names(tmp_path):
 
 def test_credentials_are_taken_out_of_addresses():
     assert hide_credentials("https://user:secret@host/a.warc.gz?token=1#x") == "https://host/a.warc.gz"
+    assert hide_credentials("https://user:p#a?ss@host/a.warc.gz?token=1") == "https://host/a.warc.gz"
     assert default_name("https://host/crawl/a.warc.gz") == "a"
 
 
