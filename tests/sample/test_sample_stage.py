@@ -13,6 +13,7 @@ from resiliparse.extract.html2text import extract_plain_text
 
 from gptkit.cli.main import program
 from gptkit.cli.options import start
+from gptkit.cli.report import print_table
 from gptkit.data.manifest import read_manifest
 from gptkit.sample import draw
 from gptkit.sample.settings import SampleSettings
@@ -50,6 +51,12 @@ def package(site, name, modules):
     (info / "LICENSE").write_text(prose(5, 200))
     files += [info / "METADATA", info / "LICENSE"]
     (info / "RECORD").write_text("".join(f"{file.relative_to(site)},,\n" for file in files))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _loaded():
+    """What is loaded when it is first needed must be loaded before site-packages is out of the path."""
+    print_table("", [("", "")])
 
 
 @pytest.fixture
