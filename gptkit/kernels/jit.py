@@ -1,21 +1,26 @@
 """How kernels are compiled: without the interpreter, without bounds checks, kept on disk.
 
 Kernels get plain arrays: the UTF-8 bytes and offsets of an Arrow string column. They do not check
-bounds, so sizes are checked in Python before the call. A kernel's helpers and constants stand in
-its own file, since numba does not notice when they change in another.
+bounds, so sizes are checked in Python before the call. What is compiled is kept in a folder that
+is named by the source of all kernels: numba itself does not notice when a helper or a constant
+changes in another file than the kernel's.
 """
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gptkit" / "numba"
+SOURCES = sorted(Path(__file__).parent.glob("*.py"))
+SOURCE = hashlib.sha256(b"\0".join(path.read_bytes() for path in SOURCES)).hexdigest()[:16]
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gptkit" / "numba" / SOURCE
 
 try:  # numba reads its cache back with pickle: the folder is ours alone
     CACHE.mkdir(mode=0o700, parents=True, exist_ok=True)
     CACHE.chmod(0o700)
+    CACHE.parent.chmod(0o700)
     os.environ.setdefault("NUMBA_CACHE_DIR", str(CACHE))
 except OSError:  # no home to write to: kernels are compiled in each process
     pass
@@ -29,7 +34,7 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def helper(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiles a function that kernels of the same file call; it is inlined by LLVM."""
+    """Compiles a function that kernels call; it is inlined by LLVM."""
     return numba.njit(forceinline=True, error_model="numpy")(function)
 
 
