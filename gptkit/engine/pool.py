@@ -2,23 +2,35 @@
 
 A task is a module-level function and one picklable argument; it may run twice with the same
 result. A worker that dies is replaced and its task given to another, up to `ATTEMPTS` times.
+
+A function may be a generator: each value it yields is a *part*, which the parent takes down before
+the generator goes on. A generator that waits to go on takes no worker's place.
+
+A worker that dies twice at one document (see `watch`), or is longer at one than it may be, has
+that document quarantined, if its task has a field `quarantine`; the task then runs without it.
 """
 
 import contextlib
 import ctypes
+import dataclasses
+import inspect
 import multiprocessing
 import os
 import signal
 import sys
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, Literal
 
+from gptkit.engine import watch
 from gptkit.errors import GptkitError
 
 ATTEMPTS = 3
+DEATHS = 2  # at one document, after which it is quarantined
+DOCUMENT_SECONDS = 60.0  # the longest a worker may be at one document: the last resort behind all other limits
+LOOK_SECONDS = 1.0  # how often the parent looks whether one takes longer
 # Each worker is one core: libraries that would start threads of their own are held to one.
 ONE_THREAD = dict.fromkeys(
     (
@@ -34,7 +46,23 @@ ONE_THREAD = dict.fromkeys(
 DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 
 Task = Any
-Function = Callable[[Task], dict[str, Any]]
+Function = Callable[[Task], Any]  # gives a dictionary, or is a generator of dictionaries
+Kind = Literal["part", "done", "quarantined"]
+
+
+@dataclasses.dataclass
+class Work:
+    """A function and its task. `key` is the asker's name for it."""
+
+    key: Any
+    function: Function
+    task: Task  # a generator's has the field `parts`: what it yielded so far; it goes on behind them
+    attempts: int = 0
+    deaths: Counter[int] = dataclasses.field(default_factory=Counter)  # by document
+
+    def add_part(self, part: dict[str, Any]) -> None:
+        """Takes down what the generator yielded, so that it can go on if its worker dies."""
+        self.task = dataclasses.replace(self.task, parts=(*self.task.parts, part))
 
 
 class Pool:
@@ -43,51 +71,108 @@ class Pool:
     With `workers` 0 tasks run in this process, one after the other (for debugging and tests).
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, document_seconds: float = DOCUMENT_SECONDS) -> None:
         self.workers = workers
+        self.document_seconds = document_seconds
         self._idle: list[_Worker] = []
 
     def map(self, function: Function, tasks: Sequence[Task]) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yields (task index, result) as tasks end, in any order.
+        """Yields (task index, result) as tasks end, in any order. Raises as `run` does."""
+        waiting = deque(Work(index, function, task) for index, task in enumerate(tasks))
+        for work, kind, value in self.run(waiting, deque()):
+            if kind == "done":
+                yield work.key, value
 
-        Raises GptkitError where a task raised one, or where a task ended its worker
-        `ATTEMPTS` times; the other tasks in flight are given up.
+    def run(self, waiting: deque[Work], urgent: deque[Work]) -> Iterator[tuple[Work, Kind, dict[str, Any]]]:
+        """Yields what happens: a part of a generator, the result of a task, a document in quarantine.
+
+        `waiting` holds what is to be done. The caller may add to `urgent` between two events: this
+        is done first, then generators go on, then more is taken from `waiting`.
+        Raises GptkitError where a task raised one, or where a task ended its worker `ATTEMPTS`
+        times; the other tasks in flight are given up.
         """
-        if self.workers == 0:
-            for index, task in enumerate(tasks):
-                yield index, function(task)
-            return
-        waiting = deque(range(len(tasks)))
-        attempts = [0] * len(tasks)
-        busy: dict[Any, tuple[_Worker, int]] = {}  # by the worker's pipe
+        run = self._run_inline if self.workers == 0 else self._run_on_workers
+        yield from run(waiting, urgent)
+
+    def _run_inline(self, waiting: deque[Work], urgent: deque[Work]) -> Iterator[tuple[Work, Kind, dict[str, Any]]]:
+        while waiting or urgent:
+            work = urgent.popleft() if urgent else waiting.popleft()
+            if not inspect.isgeneratorfunction(work.function):
+                yield work, "done", work.function(work.task)
+                continue
+            for part in work.function(work.task):
+                work.add_part(part)
+                yield work, "part", part
+                while urgent:
+                    inner = urgent.popleft()
+                    yield inner, "done", inner.function(inner.task)
+            yield work, "done", {}
+
+    def _run_on_workers(self, waiting: deque[Work], urgent: deque[Work]) -> Iterator[tuple[Work, Kind, dict[str, Any]]]:
+        busy: dict[Any, tuple[_Worker, Work]] = {}  # by the worker's pipe
+        paused: deque[tuple[_Worker, Work]] = deque()  # generators that wait to go on
         try:
-            while waiting or busy:
-                while waiting and len(busy) < self.workers:
-                    worker = self._idle.pop() if self._idle else _Worker()
-                    index = waiting.popleft()
-                    attempts[index] += 1
-                    busy[worker.pipe] = (worker, index)
+            while waiting or urgent or busy or paused:
+                while len(busy) < self.workers and (waiting or urgent or paused):
+                    if not urgent and paused:
+                        worker, work = paused.popleft()
+                        message: Any = None
+                    else:
+                        work = urgent.popleft() if urgent else waiting.popleft()
+                        worker = self._idle.pop() if self._idle else _Worker()
+                        work.attempts += 1
+                        message = (work.function, work.task)
+                    busy[worker.pipe] = (worker, work)
                     with contextlib.suppress(BrokenPipeError):  # it died idle; found out below
-                        worker.pipe.send((function, tasks[index]))
-                for pipe in wait(list(busy)):
-                    worker, index = busy.pop(pipe)
+                        worker.pipe.send(message)
+                for pipe in wait(list(busy), LOOK_SECONDS) or self._overdue(busy):
+                    worker, work = busy.pop(pipe)
                     try:
                         kind, value = worker.pipe.recv()
                     except (EOFError, OSError):  # it died before or while it answered
-                        code = worker.exit_code()
-                        if attempts[index] >= ATTEMPTS:
-                            raise GptkitError(
-                                f"{function.__name__}: {_name(tasks[index])} ended its worker {ATTEMPTS} times ({_how(code)})"
-                            ) from None
-                        waiting.append(index)
+                        event = self._bury(worker, work)
+                        waiting.appendleft(work)
+                        if event is not None:
+                            yield work, "quarantined", event
                         continue
-                    self._idle.append(worker)
+                    if kind == "part":
+                        paused.append((worker, work))
+                        work.add_part(value)
+                    else:
+                        self._idle.append(worker)
                     if kind == "error":
                         raise value
-                    yield index, value
+                    yield work, kind, value
         finally:
-            for worker, _ in busy.values():
+            for worker, _ in [*busy.values(), *paused]:
                 worker.stop()
+
+    def _overdue(self, busy: dict[Any, tuple["_Worker", Work]]) -> list[Any]:
+        """Ends the workers that have been at one document for too long, and gives their pipes."""
+        late = [pipe for pipe, (worker, _) in busy.items() if watch.seconds(worker.place) > self.document_seconds]
+        for pipe in late:
+            busy[pipe][0].late = True
+            busy[pipe][0].process.kill()
+        return late
+
+    def _bury(self, worker: "_Worker", work: Work) -> dict[str, Any] | None:
+        """Decides what becomes of a dead worker's task; gives the document that is quarantined, if one is.
+
+        Raises GptkitError where the task is given up.
+        """
+        code, document = worker.exit_code(), worker.place[0]
+        if document != watch.NOWHERE and hasattr(work.task, "quarantine"):
+            work.deaths[document] += 1
+            if worker.late or work.deaths[document] >= DEATHS:
+                reason = f"took over {self.document_seconds:g} s" if worker.late else f"ended its worker ({_how(code)})"
+                work.attempts = 0
+                work.task = dataclasses.replace(work.task, quarantine=(*work.task.quarantine, (document, reason)))
+                return {"document": document, "reason": reason}
+        if work.attempts >= ATTEMPTS:
+            raise GptkitError(
+                f"{work.function.__name__}: {_name(work.task)} ended its worker {ATTEMPTS} times ({_how(code)})"
+            )
+        return None
 
     def close(self) -> None:
         """Ends the workers."""
@@ -99,7 +184,9 @@ class _Worker:
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs, os.getpid()), daemon=True)
+        self.place: Any = context.RawArray("q", [watch.NOWHERE, 0])
+        self.late = False
+        self.process = context.Process(target=_work, args=(theirs, self.place, os.getpid()), daemon=True)
         with _environment(ONE_THREAD), _no_main_module():
             self.process.start()
         theirs.close()
@@ -117,23 +204,45 @@ class _Worker:
         self.pipe.close()
 
 
-def _work(pipe: Connection, parent: int) -> None:
+class _ParentGone(Exception):
+    """Nobody is there to take the answer: the worker ends."""
+
+
+def _work(pipe: Connection, place: MutableSequence[int], parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
         if os.getppid() != parent:
             return
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+    watch.attach(place)
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError, _ParentGone):
         while True:
             function, task = pipe.recv()
+            answer: tuple[str, Any]
             try:
-                answer = ("done", function(task))
+                answer = ("done", _call(pipe, function, task))
+            except _ParentGone:
+                raise
             except (GptkitError, OSError) as error:
                 answer = ("error", error)
             except BaseException as error:
                 detail = "".join(traceback.format_exception(error))
                 answer = ("error", RuntimeError(f"{function.__name__}: {_name(task)}\n{detail}"))
+            watch.leave()
             pipe.send(answer)
+
+
+def _call(pipe: Connection, function: Function, task: Task) -> dict[str, Any]:
+    if not inspect.isgeneratorfunction(function):
+        result: dict[str, Any] = function(task)
+        return result
+    for part in function(task):
+        try:
+            pipe.send(("part", part))
+            pipe.recv()  # the parent has taken it down
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            raise _ParentGone from None
+    return {}
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from typing import Any
 from gptkit.data import manifest as manifests
 from gptkit.data.files import TEMPORARY, read_json, sync_folder, write_json
 from gptkit.data.manifest import Manifest, Plan, Shard
+from gptkit.engine.phase import Feed, Phase
 from gptkit.engine.pool import Function, Pool
 from gptkit.engine.progress import Progress
 from gptkit.engine.settings import digest_values
@@ -200,33 +201,19 @@ class Stage:
                 path.unlink()
 
     def phase(self, name: str, function: Function, tasks: Sequence[Any], note: str = "tasks") -> list[dict[str, Any]]:
-        """Runs tasks and gives what each returned, in the order of the tasks.
+        """Runs tasks and gives what each returned, in the order of the tasks; of a `Feed`, what each chunk's did.
 
         Tasks that an earlier run of the same plan finished are not run again. A task's attribute
         `weight`, if it has one, is its share of the progress bar.
         """
         started = time.monotonic()
-        folder = self.work / "done" / name
-        folder.mkdir(parents=True, exist_ok=True)
-        results: list[dict[str, Any] | None] = [None] * len(tasks)
-        for index in range(len(tasks)):
-            path = folder / f"{index:06d}.json"
-            if path.exists():
-                results[index] = read_json(path)
-        waiting = [index for index, result in enumerate(results) if result is None]
-        if len(waiting) < len(tasks):
-            self.runtime.progress.say(f"{name}: going on; {len(tasks) - len(waiting)} of {len(tasks)} {note} were done")
-        weights = [max(1, getattr(task, "weight", 1)) for task in tasks]
-        with self.runtime.progress.bar(name, sum(weights)) as advance:
-            advance(sum(weights) - sum(weights[index] for index in waiting), "")
-            for position, result in self.runtime.pool.map(function, [tasks[index] for index in waiting]):
-                index = waiting[position]
-                path = folder / f"{index:06d}.json"
-                write_json(path, result)
-                results[index] = read_json(path)  # as a later run will find it
-                advance(weights[index], _kept(results))
+        phase = Phase(name, function, tasks, self.work / "done" / name, self.scratch)
+        if phase.done:
+            of = "" if any(isinstance(task, Feed) for task in tasks) else f"of {len(tasks)} "
+            self.runtime.progress.say(f"{name}: going on; {phase.done} {of}{note} were done")
+        phase.run(self.runtime.pool, self.runtime.progress, _kept)
         self._seconds[name] = round(time.monotonic() - started, 3)
-        return [result for result in results if result is not None]
+        return phase.in_order()
 
     def close(
         self,
@@ -264,9 +251,9 @@ class Stage:
         return manifest
 
 
-def _kept(results: Sequence[dict[str, Any] | None]) -> str:
+def _kept(results: Sequence[dict[str, Any]]) -> str:
     """What stands beside the progress bar, where a phase counts documents."""
-    done = [result for result in results if result is not None and "documents_out" in result]
+    done = [result for result in results if "documents_out" in result]
     kept, seen = (sum(result[name] for result in done) for name in ("documents_out", "documents_in"))
     return f"{kept:,} of {seen:,} documents kept" if done else ""
 
