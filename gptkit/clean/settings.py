@@ -2,42 +2,71 @@
 
 import re
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal
+
+from gptkit.clean.rules import resolve
 
 
 @dataclass(frozen=True)
 class CleanSettings:
-    """What is kept of a crawl: one language, and pages that read like prose.
+    """What is kept of a crawl: which addresses and languages, and pages that read like prose."""
 
-    The quality rules and their limits are Gopher's (arXiv 2112.11446, table A1).
-    """
-
+    rules: Annotated[
+        tuple[str, ...],
+        "Sets of rules (gopher, c4, fineweb, dclm, gpt3, none, and others) and single rules: "
+        "NAME, NAME=LIMIT, -NAME. --list-rules prints them all.",
+        "names",
+    ] = ("gopher",)
     language: Annotated[tuple[str, ...], "Languages to keep (ISO 639-1 codes), or 'any'.", "codes"] = ("en",)
     language_score: Annotated[float, "Least probability of the language.", "0 to 1"] = 0.65
-    language_characters: Annotated[int, "Text that is read to tell the language.", "characters"] = 1_000
-    min_words: Annotated[int, "Fewest words that are no symbols.", "words"] = 50
-    max_words: Annotated[int, "Most words that are no symbols.", "words"] = 100_000
-    min_word_length: Annotated[float, "Least mean length of these words.", "characters"] = 3.0
-    max_word_length: Annotated[float, "Greatest mean length of these words.", "characters"] = 10.0
-    max_hashes: Annotated[float, "Most '#' for each word.", "ratio"] = 0.1
-    max_ellipses: Annotated[float, "Most ellipses for each word.", "ratio"] = 0.1
-    max_bullet_lines: Annotated[float, "Greatest share of lines that begin with a bullet.", "0 to 1"] = 0.9
-    max_ellipsis_lines: Annotated[float, "Greatest share of lines that end in an ellipsis.", "0 to 1"] = 0.3
-    min_alpha_words: Annotated[float, "Least share of words with a letter.", "0 to 1"] = 0.8
-    min_stop_words: Annotated[int, "Fewest distinct words of: the be to of and that have with.", "words"] = 2
+    language_characters: Annotated[int, "Text that is read to tell the language.", "characters"] = 4_000
+    extractor: Annotated[Literal["resiliparse", "trafilatura"], "What finds the main text of a page."] = "resiliparse"
+    repair: Annotated[bool, "Mend mis-decoded text, as ftfy does."] = True
+    quality_model: Annotated[str | None, "A model of gptkit quality train; each document gets its score.", "path"] = (
+        None
+    )
+    pareto: Annotated[float | None, "Keep a document if a Pareto draw exceeds 1 - its score (GPT-3: 9).", "alpha"] = (
+        None
+    )
+    min_quality: Annotated[float | None, "Least score of the quality model.", "0 to 1"] = None
+    pii: Annotated[bool, "Replace e-mail addresses and public IPv4 addresses."] = False
+    block_domains: Annotated[tuple[str, ...], "Files of domains to leave out, with all below them.", "paths"] = ()
+    block_urls: Annotated[tuple[str, ...], "Files of addresses to leave out.", "paths"] = ()
+    block_words: Annotated[tuple[str, ...], "Files of words: an address with one is left out.", "paths"] = ()
+    soft_words: Annotated[tuple[str, ...], "Files of words: an address with two is left out.", "paths"] = ()
+    block_substrings: Annotated[
+        tuple[str, ...], "Files of parts of words: an address with one is left out.", "paths"
+    ] = ()
+    text_column: Annotated[str, "Column of the text in JSONL, Parquet and datasets.", "name"] = "text"
+    seed: Annotated[int, "Decides the Pareto draws."] = 0
     keep_rejected: Annotated[bool, "Keep the text of rejected documents beside the reasons."] = False
 
+    # Files count by what is in them, wherever they lie: their digests are among the plan's inputs
+    OUTSIDE_DIGEST: ClassVar[frozenset[str]] = frozenset(
+        {"quality_model", "block_domains", "block_urls", "block_words", "soft_words", "block_substrings"}
+    )
+
     def __post_init__(self) -> None:
-        """Raises ValueError for limits that nothing can meet."""
+        """Raises ValueError for what makes no sense."""
+        limits = resolve(self.rules)
+        for least, most in (("min_words", "max_words"), ("min_word_length", "max_word_length")):
+            if limits.get(least, 0) > limits.get(most, float("inf")):
+                raise ValueError(f"--rules: {least} {limits[least]:g} is more than {most} {limits[most]:g}")
         if self.language != ("any",) and not all(re.fullmatch("(?!any)[a-z]{2,3}", code) for code in self.language):
             raise ValueError("--language: name ISO 639 codes such as en,de, or 'any' alone")
         if not self.language:
             raise ValueError("--language: name at least one language, or 'any'")
         if self.language_characters < 1:
             raise ValueError("--language-characters must be at least 1")
-        if self.min_words > self.max_words:
-            raise ValueError(f"--min-words {self.min_words} is more than --max-words {self.max_words}")
-        if self.min_word_length > self.max_word_length:
-            raise ValueError(
-                f"--min-word-length {self.min_word_length} is more than --max-word-length {self.max_word_length}"
-            )
+        for option, value in (("--pareto", self.pareto), ("--min-quality", self.min_quality)):
+            if value is not None and self.quality_model is None:
+                raise ValueError(f"{option} needs --quality-model (gptkit quality train makes one)")
+        if "gpt3" in self.rules and self.quality_model is None:
+            raise ValueError("--rules gpt3 is GPT-3's quality filter and needs --quality-model (see gptkit quality)")
+        if self.pareto is not None and self.pareto <= 0:
+            raise ValueError("--pareto must be over 0")
+
+    @property
+    def alpha(self) -> float | None:
+        """Alpha of the Pareto draw; GPT-3's where its rules were asked for and nothing else was said."""
+        return 9.0 if self.pareto is None and self.min_quality is None and "gpt3" in self.rules else self.pareto

@@ -13,6 +13,9 @@ from gptkit.errors import GptkitError
 COMMANDS = {
     "sample": "gptkit.cli.sample",
     "clean": "gptkit.cli.clean",
+    "explain": "gptkit.cli.explain",
+    "quality": "gptkit.cli.quality",
+    "remove": "gptkit.cli.remove",
     "dedup": "gptkit.cli.dedup",
     "mix": "gptkit.cli.mix",
     "tokenize": "gptkit.cli.tokenize",

@@ -9,7 +9,7 @@ import orjson
 
 from gptkit.data.files import atomic_path
 
-KEPT_BYTES = 100_000  # of each damaged record
+KEPT_BYTES = 100_000  # of each damaged record; those who report one cut it, so that little is held in memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Damage:
     def as_json(self) -> dict[str, Any]:
         """One line of the file of damaged records; bytes that are no UTF-8 are shown as \\x escapes."""
         text = self.raw[:KEPT_BYTES].decode("utf-8", "backslashreplace")
-        return {"file": self.file, "offset": self.offset, "reason": self.reason, "raw": text}
+        file = self.file.encode("utf-8", "surrogateescape").decode("utf-8", "replace")  # a name may hold any bytes
+        return {"file": file, "offset": self.offset, "reason": self.reason, "raw": text}
 
 
 def write_damage(path: Path, damage: Sequence[Damage]) -> None:

@@ -8,3 +8,8 @@ from gptkit.data.inputs import InputFile
 def document_id(file: InputFile, place: int | str) -> str:
     """xxh3-128 of (source, path relative to the argument, record offset or row), as hexadecimal."""
     return xxhash.xxh3_128_hexdigest(f"{file.source}\0{file.relative}\0{place}".encode("utf-8", "surrogateescape"))
+
+
+def file_name(file: InputFile) -> str:
+    """The path relative to the argument as valid Unicode: names of files may hold any bytes."""
+    return file.relative.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

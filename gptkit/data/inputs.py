@@ -5,19 +5,16 @@ import glob
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from gptkit.data import manifest as manifests
+from gptkit.data.addresses import ADDRESS, DATASET, DatasetName, hide_credentials, is_dataset, shown
 from gptkit.data.files import safe_name, sha256_file, sha256_json
+from gptkit.data.formats import COMPRESSIONS, FORMATS, LOOSE, READABLE, Compression, Format, format_of, look_up
 from gptkit.errors import GptkitError, UsageError
 
-Format = Literal["warc", "jsonl", "parquet"]
-Compression = Literal["", "gzip", "zstd"]
-FORMATS: dict[str, Format] = {".warc": "warc", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
-COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd"}
-READABLE = ".warc, .jsonl (each plain, .gz or .zst) and .parquet"
 NAMED = re.compile(r"([A-Za-z0-9_.-]+)=(.+)", re.DOTALL)
-ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*::)*[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+LOCAL_ADDRESS = "file://"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,16 +22,19 @@ class InputFile:
     """One file to read."""
 
     source: str
-    path: str  # a local path or an address
+    path: str  # a local path, an address, or the name of a data set
     relative: str  # to the argument it came from: the part of the path that enters identities
     bytes: int  # on disk; 0 where it is not known
     format: Format
     compression: Compression
     digest: str  # of the content; of the address where it is remote
+    text_column: str = "text"  # the name its column of text has
 
     def check(self) -> None:
         """Raises GptkitError where a local file is no longer what it was when it was found or made."""
-        if not self.remote and sha256_file(Path(self.path)) != self.digest:
+        if self.remote or self.format == "dataset":
+            return
+        if sha256_file(Path(self.path)) != self.digest:
             raise GptkitError(f"{self.path}: its checksum is not the one on record; make it again")
 
     @property
@@ -56,9 +56,10 @@ class Inputs:
         return sum(file.bytes for file in self.files)
 
 
-def find_inputs(arguments: Sequence[str]) -> Inputs:
-    """Resolves `[NAME=]PATH` arguments: files, addresses, folders of files, outputs of stages.
+def find_inputs(arguments: Sequence[str], text_column: str = "text") -> Inputs:
+    """Resolves `[NAME=]PATH` arguments: files, addresses, data sets, folders of files, outputs of stages.
 
+    Standard input is replaced by a file before (see `stdin.spooled`).
     Raises GptkitError for what is missing, empty or not readable here, and UsageError where two
     arguments have one name.
     """
@@ -67,6 +68,7 @@ def find_inputs(arguments: Sequence[str]) -> Inputs:
     seen: set[str] = set()
     for argument in arguments:
         name, path = split_name(argument)
+        path = path.removeprefix(LOCAL_ADDRESS)
         found, digest = find_one(name, path)
         for source in {file.source for file in found}:
             if source in seen:
@@ -75,9 +77,20 @@ def find_inputs(arguments: Sequence[str]) -> Inputs:
                     f"write NAME={shown(path)} with a name of its own"
                 )
         seen |= {file.source for file in found}
+        if not (Path(path) / manifests.NAME).exists():  # a stage's documents have their text in `text`
+            found = [dataclasses.replace(file, text_column=text_column) for file in found]
         files += found
-        digests.append({"name": name, "digest": digest} | ({} if ADDRESS.match(path) else {"path": path}))
+        place = _local_place(path)
+        digests.append({"name": name, "digest": digest} | ({"path": place} if place else {}))
     return Inputs(files, digests)
+
+
+def _local_place(path: str) -> str | None:
+    """Where an input lies on this machine, if it does."""
+    if is_dataset(path):
+        known = DatasetName.parse(path)
+        return known.name if known.local else None
+    return None if ADDRESS.match(path) else path
 
 
 def split_name(argument: str) -> tuple[str, str]:
@@ -99,47 +112,54 @@ def default_name(path: str) -> str:
 def _own_name(path: str) -> str:
     """The name of an input that was given none: of the file, or of the folder that holds a pattern's files."""
     if ADDRESS.match(path):
-        return default_name(hide_credentials(path))
-    plain = re.split(r"/?[^/]*[*?\[]", path, maxsplit=1)[0] if glob.has_magic(path) else path
-    return default_name(str(Path(plain).resolve()))
+        return default_name(_above_wildcards(hide_credentials(path)))
+    return default_name(str(Path(_above_wildcards(path) if glob.has_magic(path) else path).resolve()))
 
 
-def hide_credentials(address: str) -> str:
-    """An address without user, password, query and fragment, fit for manifests and messages."""
-    return re.split(r"[?#]", re.sub(r"(?<=://)[^/]*@", "", address), maxsplit=1)[0]
-
-
-def shown(path: str) -> str:
-    """A path or address as messages may show it."""
-    return hide_credentials(path) if ADDRESS.match(path) else path
+def _above_wildcards(pattern: str) -> str:
+    return re.split(r"/?[^/]*[*?\[]", pattern, maxsplit=1)[0]
 
 
 def find_one(name: str, path: str) -> tuple[list[InputFile], str]:
     """The files of one argument, and its digest. Without a name the source is named by the path."""
+    if is_dataset(path):
+        return _find_dataset(name, path)
     if not name and not (Path(path).is_dir() and (Path(path) / manifests.NAME).exists()):
         name = _own_name(path)  # a stage's shards know their sources
     if ADDRESS.match(path):
-        plain = hide_credentials(path)
-        form, compression = _format(plain)
-        if form == "parquet":
-            raise GptkitError(f"{plain}: Parquet is read from local files only; fetch it first")
-        file = InputFile(name, path, plain.rsplit("/", 1)[-1], 0, form, compression, sha256_json(plain))
-        return [file], file.digest
+        return _find_address(name, path)
     local = Path(path)
     if local.is_file():
         file = _describe(local, local.name, name)
+        if file.bytes == 0:
+            raise GptkitError(f"{path}: is empty")
         return [file], sha256_json([file.relative, file.digest])  # its name enters identities
     if not local.is_dir():
         return _find_pattern(name, path)
     if (local / manifests.NAME).exists() or (local / ".work").exists():
         return _find_stage(name, local)
-    files = [
-        _describe(inside, inside.relative_to(local).as_posix(), name)
-        for inside in sorted(local.rglob("*"))
-        if inside.is_file() and _suffixes(inside.name) is not None and not _of_a_stage(inside, local)
+    inside = [
+        path
+        for path in sorted(local.rglob("*"))
+        if path.is_file() and look_up(path.name) is not None and not _of_a_stage(path, local)
     ]
+    return _together(name, path, local, _without_notes(inside))
+
+
+def _without_notes(paths: list[Path]) -> list[Path]:
+    """The files of a folder to read: text files only where there is nothing else, for else they are notes about it."""
+    data = [path for path in paths if format_of(path.name)[0] != "text"]
+    return data or paths
+
+
+def _together(name: str, argument: str, folder: Path, paths: Sequence[Path]) -> tuple[list[InputFile], str]:
+    """The files of a folder or pattern, each named from `folder`, and the digest of them all."""
+    files = [_describe(path, path.relative_to(folder).as_posix(), name) for path in paths]
     if not files:
-        raise GptkitError(f"{path}: holds no file that is read here ({READABLE}) and no {manifests.NAME}")
+        raise GptkitError(f"{argument}: holds no file that is read here ({READABLE}) and no {manifests.NAME}")
+    for file in files:
+        if file.bytes == 0 and file.format not in LOOSE:  # an empty page is no reason to stop
+            raise GptkitError(f"{file.path}: is empty")
     return files, sha256_json([[file.relative, file.digest] for file in files])
 
 
@@ -159,9 +179,37 @@ def _find_pattern(name: str, pattern: str) -> tuple[list[InputFile], str]:
         raise GptkitError(f"{pattern}: no such file or folder")
     parts = Path(pattern).parts
     fixed = next(place for place, part in enumerate(parts) if glob.has_magic(part))
-    folder = Path(*parts[:fixed])
-    files = [_describe(match, match.relative_to(folder).as_posix(), name) for match in matches]
+    return _together(name, pattern, Path(*parts[:fixed]), matches)
+
+
+def _find_address(name: str, address: str) -> tuple[list[InputFile], str]:
+    """One file, or those that a pattern (*) matches where the place can be listed."""
+    if "*" not in hide_credentials(address):
+        plain = hide_credentials(address)
+        file = InputFile(name, address, plain.rsplit("/", 1)[-1], 0, *format_of(plain), sha256_json(plain))
+        return [file], file.digest
+    from gptkit.data.streams import list_addresses
+
+    folder = _above_wildcards(hide_credentials(address)) + "/"
+    files = []
+    for found in list_addresses(address):
+        plain = hide_credentials(found)
+        relative = plain.removeprefix(folder)
+        files.append(InputFile(name, found, relative, 0, *format_of(plain), sha256_json(plain)))
     return files, sha256_json([[file.relative, file.digest] for file in files])
+
+
+def _find_dataset(name: str, path: str) -> tuple[list[InputFile], str]:
+    """A data set of the hub or of a local folder: one stream. The digest of a folder is of its files."""
+    known = DatasetName.parse(path)
+    if known.local:
+        inside = [file for file in sorted(Path(known.name).rglob("*")) if file.is_file()]
+        content = [[file.relative_to(known.name).as_posix(), sha256_file(file)] for file in inside]
+        digest, size = sha256_json([known.part, content]), sum(file.stat().st_size for file in inside)
+    else:
+        digest, size = sha256_json([DATASET, known.name, known.part]), 0
+    source = name or default_name(str(Path(known.name).resolve()) if known.local else known.name)
+    return [InputFile(source, path, known.part, size, "dataset", "", digest)], digest
 
 
 def _find_stage(name: str, folder: Path) -> tuple[list[InputFile], str]:
@@ -175,7 +223,7 @@ def _find_stage(name: str, folder: Path) -> tuple[list[InputFile], str]:
             str(folder / shard.name),
             shard.name,
             shard.bytes,
-            *_format(shard.name),
+            *format_of(shard.name),
             shard.sha256,
         )
         for shard in shards
@@ -184,24 +232,4 @@ def _find_stage(name: str, folder: Path) -> tuple[list[InputFile], str]:
 
 
 def _describe(path: Path, relative: str, source: str) -> InputFile:
-    size = path.stat().st_size
-    if size == 0:
-        raise GptkitError(f"{path}: is empty")
-    return InputFile(source, str(path), relative, size, *_format(str(path)), sha256_file(path))
-
-
-def _suffixes(name: str) -> tuple[Format, Compression] | None:
-    stem = name.lower()
-    compression: Compression = ""
-    for ending, kind in COMPRESSIONS.items():
-        if stem.endswith(ending):
-            stem, compression = stem.removesuffix(ending), kind
-    form = next((form for ending, form in FORMATS.items() if stem.endswith(ending)), None)
-    return None if form is None else (form, compression)
-
-
-def _format(name: str) -> tuple[Format, Compression]:
-    found = _suffixes(name)
-    if found is None or (found[0] == "parquet" and found[1]):
-        raise GptkitError(f"{name}: is read by its ending, and this one is none of {READABLE}")
-    return found
+    return InputFile(source, str(path), relative, path.stat().st_size, *format_of(str(path)), sha256_file(path))

@@ -7,17 +7,19 @@ from typing import IO, Any
 import orjson
 import pyarrow as pa
 
-from gptkit.data.damage import Damage
+from gptkit.data.damage import KEPT_BYTES, Damage
 from gptkit.data.identity import document_id
 from gptkit.data.inputs import InputFile
 from gptkit.data.streams import open_plain
 
 BATCH_BYTES = 8_000_000
-LINE_BYTES = 256_000_000  # a longer line is damage: no document is that long
+LINE_BYTES = 64_000_000  # a longer line is damage: no document is that long
+LINE_VALUES = 4_000_000  # more numbers, lists and objects in one line are damage: each takes some 64 bytes of memory
 SAMPLE_LINES = 1_000  # from which the types of further columns are taken
 KNOWN = ("id", "text", "url", "source")
 TYPES: dict[type, pa.DataType] = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
 BOM = b"\xef\xbb\xbf"
+PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # how gzip and zstd begin
 
 
 def read(
@@ -25,8 +27,9 @@ def read(
 ) -> Iterator[pa.RecordBatch]:
     """Reads the lines that begin in bytes [start, end) as batches of id, text, url, source and `further`.
 
-    A line is damage where it is no JSON object, no UTF-8, or has no string `text`. Values of
-    columns that `further` does not have, or of another type, are left out and counted in `unfit`.
+    A line is damage where it is no JSON object, no UTF-8, has no string in the column of text, or is
+    too long. Values of columns that `further` does not have, or of another type, are left out and
+    counted in `unfit`.
     """
     columns = {field.name: field.type for field in further}
     rows: list[dict[str, Any]] = []
@@ -74,18 +77,28 @@ def _parse(file: InputFile, offset: int, line: bytes, damage: list[Damage]) -> d
     if not line.strip():
         return None
     try:
-        row = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        damage.append(Damage(file.relative, offset, f"no JSON: {error.msg}", line))
+        if len(line) > LINE_VALUES and sum(map(line.count, (b",", b"[", b"{"))) > LINE_VALUES:
+            raise ValueError(f"a line of over {LINE_VALUES:,} values")
+        row = _load(line)
+        if not isinstance(row, dict) or not isinstance(row.get(file.text_column), str):
+            raise ValueError(f"no JSON object with a string '{file.text_column}'")
+    except ValueError as error:
+        damage.append(Damage(file.relative, offset, str(error), line[:KEPT_BYTES]))
         return None
-    if not isinstance(row, dict) or not isinstance(row.get("text"), str):
-        damage.append(Damage(file.relative, offset, "no JSON object with a string 'text'", line))
-        return None
+    row["text"] = row.pop(file.text_column)
     own = row.get("id")
     row["id"] = str(own) if isinstance(own, str | int) and own != "" else document_id(file, offset)
     row["url"] = row["url"] if isinstance(row.get("url"), str) else ""
     row["source"] = file.source
     return row
+
+
+def _load(line: bytes) -> Any:
+    """Raises ValueError with the reason where a line is no JSON, or not UTF-8 throughout (lone surrogates too)."""
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"no JSON: {error.msg}") from None
 
 
 def _batch(rows: list[dict[str, Any]], further: dict[str, pa.DataType], unfit: Counter[str]) -> pa.RecordBatch:
@@ -107,7 +120,10 @@ def _fit(value: Any, kind: pa.DataType) -> Any:
     if value is None or (kind == pa.string() and isinstance(value, str)):
         return value
     if kind == pa.string():
-        return orjson.dumps(value).decode()
+        try:
+            return orjson.dumps(value).decode()
+        except TypeError:  # nested too deep to be written
+            return None
     if kind == pa.float64() and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     if kind == pa.int64() and type(value) is int and -(1 << 63) <= value < 1 << 63:
@@ -120,13 +136,17 @@ def _lines(file: InputFile, start: int, end: int | None, damage: list[Damage]) -
         position = 0
         if start:
             stream.seek(start - 1)
-            position = start - 1 + len(stream.readline())  # ends the line that began before
+            position = start - 1 + _skip_line(stream, None if end is None else end - start + 1)
         while end is None or position < end:
             try:
                 line = stream.readline(LINE_BYTES)
+                if position == 0 and line.startswith(PACKED):
+                    damage.append(Damage(file.relative, 0, "is packed, and once more than its name says"))
+                    return
                 if len(line) == LINE_BYTES and not line.endswith(b"\n"):
                     damage.append(Damage(file.relative, position, f"a line of over {LINE_BYTES:,} bytes"))
-                    position += len(line) + _skip_line(stream)
+                    position += len(line)
+                    position += _skip_line(stream, None if end is None else end - position)
                     continue
             except OSError as error:
                 damage.append(Damage(file.relative, position, str(error)))
@@ -137,9 +157,10 @@ def _lines(file: InputFile, start: int, end: int | None, damage: list[Damage]) -
             position += len(line)
 
 
-def _skip_line(stream: IO[bytes]) -> int:
+def _skip_line(stream: IO[bytes], limit: int | None) -> int:
+    """Reads to the end of a line, or until `limit` bytes are gone: what is behind them is another task's."""
     skipped = 0
-    while part := stream.readline(1 << 20):
+    while (limit is None or skipped < limit) and (part := stream.readline(1 << 20)):
         skipped += len(part)
         if part.endswith(b"\n"):
             break

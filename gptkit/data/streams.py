@@ -6,54 +6,103 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, Any
 
-from gptkit.data.inputs import Compression, InputFile, hide_credentials
+from gptkit.data.addresses import hide_credentials
+from gptkit.data.formats import Compression
+from gptkit.data.inputs import InputFile
 from gptkit.errors import GptkitError
 
 GZIP = 31  # zlib's window bits for a gzip header and check value
-CHUNK = 1 << 16  # packed bytes at a time
-PLAIN_CHUNK = 1 << 22  # unpacked bytes at a time
-REMOTE_LIBRARIES = ("aiohttp", "fsspec", "botocore", "s3fs", "gcsfs")
+CHUNK = {"gzip": 1 << 16, "zstd": 1 << 11}  # packed bytes at a time; 1 KB of zstd can be 33 MB of zeros
+PLAIN_CHUNK = 1 << 22  # unpacked bytes at a time, of gzip
 
 
 @contextlib.contextmanager
 def open_raw(file: InputFile) -> Iterator[IO[bytes]]:
-    """Opens the bytes as they are stored. Raises GptkitError where an address does not answer."""
+    """Opens the bytes as they are stored. Raises GptkitError where an address does not answer, now or later."""
     if not file.remote:
         with open(file.path, "rb") as stream:
             yield stream
         return
     import fsspec
 
-    try:
+    with _reaching(file.path):
         opened = fsspec.open(file.path, "rb", cache_type="readahead").open()
+    with opened:
+        yield io.BufferedReader(_Remote(opened, file.path), 1 << 20)
+
+
+def list_addresses(pattern: str) -> list[str]:
+    """The addresses that a pattern with * matches, in order. Raises GptkitError where it is none, or no place to list."""
+    import fsspec
+
+    with _reaching(pattern):
+        files, path = fsspec.core.url_to_fs(pattern)
+        found = [files.unstrip_protocol(name) for name in sorted(files.glob(path))]
+    if not found:
+        raise GptkitError(f"{hide_credentials(pattern)}: no file there has such a name")
+    return found
+
+
+@contextlib.contextmanager
+def _reaching(address: str) -> Iterator[None]:
+    """Turns what an address's library raises into one line: its own text may hold what is secret in the address."""
+    try:
+        yield
     except Exception as error:  # each protocol's library has errors of its own
-        # its text may hold the whole address, with what is secret in it
         reason = {
             FileNotFoundError: "no such file there, or no network",
             ImportError: "fsspec needs a package of its own for this kind of address",
         }.get(type(error), type(error).__name__)
-        raise GptkitError(f"{hide_credentials(file.path)}: cannot be reached ({reason})") from None
-    with opened:
+        raise GptkitError(f"{hide_credentials(address)}: cannot be reached ({reason})") from None
+
+
+class _Remote(io.RawIOBase):
+    """A stream of an address. A connection that breaks raises GptkitError: it is no damage to the file."""
+
+    def __init__(self, stream: Any, address: str) -> None:
+        self._stream = stream
+        self._address = address
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return bool(self._stream.seekable())
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._position = self._ask(self._stream.seek, offset, whence)
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._ask(self._stream.read, len(buffer))
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def _ask(self, call: Any, *arguments: int) -> Any:
         try:
-            yield opened
+            return call(*arguments)
         except Exception as error:
-            if not type(error).__module__.startswith(REMOTE_LIBRARIES):
-                raise
-            raise GptkitError(f"{hide_credentials(file.path)}: the connection broke ({type(error).__name__})") from None
+            name = hide_credentials(self._address)
+            raise GptkitError(f"{name}: the connection broke ({type(error).__name__})") from None
 
 
 @contextlib.contextmanager
 def open_plain(file: InputFile) -> Iterator[IO[bytes]]:
     """Opens the unpacked bytes. Reading raises OSError where they are damaged or end early."""
     with open_raw(file) as raw:
-        if file.compression or file.remote:
+        if file.compression:
             yield io.BufferedReader(Unpacked(raw, file.compression), 1 << 20)
         else:
             yield raw  # the only form in which a place can be sought
 
 
 class Unpacked(io.RawIOBase):
-    """The plain bytes of gzip members or zstd frames, one after the other, or of what is not packed.
+    """The plain bytes of gzip members or zstd frames, one after the other.
 
     Gives all that is sound before it raises OSError (the standard library's reader loses the last
     whole lines of a file that ends early), and never unpacks much more than it is asked for.
@@ -72,7 +121,7 @@ class Unpacked(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
         while not self._plain:
-            self._rest = self._rest or self._packed.read(CHUNK)
+            self._rest = self._rest or self._packed.read(CHUNK[self._compression])
             if not self._rest:
                 if self._unpacker is not None:
                     raise OSError(f"the file ends inside its {self._compression} data")
@@ -84,17 +133,15 @@ class Unpacked(io.RawIOBase):
         return size
 
     def _unpack(self) -> bytes:
-        packed, self._rest = self._rest, b""
-        if not self._compression:
-            return packed
         import zstandard
 
+        gzip = self._compression == "gzip"
         if self._unpacker is None:
-            gzip = self._compression == "gzip"
             self._unpacker = zlib.decompressobj(GZIP) if gzip else zstandard.ZstdDecompressor().decompressobj()
+        packed, self._rest = self._rest, b""
         try:
-            if self._compression == "gzip":
-                plain = self._unpacker.decompress(packed, PLAIN_CHUNK)
+            if gzip:
+                plain: bytes = self._unpacker.decompress(packed, PLAIN_CHUNK)
                 self._rest = self._unpacker.unconsumed_tail
             else:
                 plain = self._unpacker.decompress(packed)

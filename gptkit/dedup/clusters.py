@@ -5,7 +5,6 @@ import numpy as np
 from gptkit.kernels import clusters
 from gptkit.kernels.minhash import EMPTY
 
-KERNELS = [clusters.band_keys, clusters.join_equal, clusters.flatten]
 
 
 def exact_clusters(hashes: np.ndarray) -> np.ndarray:

@@ -9,7 +9,6 @@ import xxhash
 from gptkit.kernels import minhash
 from gptkit.kernels.columns import string_arrays
 
-KERNELS = [minhash.count_words, minhash.shingle_hashes, minhash.signatures]
 
 
 def exact_hashes(text: pa.Array) -> np.ndarray:

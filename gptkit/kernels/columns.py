@@ -19,9 +19,15 @@ def string_arrays(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"the column is of {column.type}, not of strings")
     _, offsets, data = column.buffers()
     if len(column) == 0:
-        return np.empty(0, np.uint8), np.zeros(1, np.int64)
+        return _read_only(np.empty(0, np.uint8)), np.zeros(1, np.int64)
     starts = np.frombuffer(offsets, width, len(column) + 1, column.offset * width.itemsize)
-    content = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
+    content = _read_only(np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8))
     if starts[-1] > len(content) or starts[0] < 0:
         raise ValueError("the column's offsets leave its data")
     return content, starts.astype(np.int64)
+
+
+def _read_only(content: np.ndarray) -> np.ndarray:
+    """Some of Arrow's buffers are read-only, others not: two types, for which each kernel would be compiled twice."""
+    content.flags.writeable = False
+    return content

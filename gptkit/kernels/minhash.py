@@ -28,7 +28,8 @@ def _fmix32(h):
 
 
 @helper
-def _fmix64(h):
+def fmix64(h):
+    """Mixes a 64-bit hash (MurmurHash3's finaliser)."""
     h ^= h >> np.uint64(33)
     h *= np.uint64(0xFF51AFD7ED558CCD)
     h ^= h >> np.uint64(33)
@@ -37,7 +38,7 @@ def _fmix64(h):
 
 
 @helper
-def _lower(byte):
+def lower(byte):
     """The byte of a word in lower case; 0 where it belongs to no word.
 
     Letters, digits, and every byte of a character beyond ASCII belong to words.
@@ -56,7 +57,7 @@ def count_words(text, starts):
     for document in range(len(counts)):
         inside = False
         for place in range(starts[document], starts[document + 1]):
-            word = _lower(text[place]) != 0
+            word = lower(text[place]) != 0
             counts[document] += word and not inside
             inside = word
     return counts
@@ -84,7 +85,7 @@ def shingle_hashes(text, starts, words, size):
         h = np.uint64(0xCBF29CE484222325)  # FNV-1a
         length = 0
         for place in range(starts[document], starts[document + 1] + 1):
-            byte = _lower(text[place]) if place < starts[document + 1] else np.uint8(0)
+            byte = lower(text[place]) if place < starts[document + 1] else np.uint8(0)
             if byte:
                 h = (h ^ np.uint64(byte)) * np.uint64(0x100000001B3)
                 length += 1
@@ -98,7 +99,7 @@ def shingle_hashes(text, starts, words, size):
                     for back in range(wide):
                         mixed = (mixed ^ ring[(seen - wide + back) % size]) * np.uint64(0x9E3779B97F4A7C15)
                         mixed ^= mixed >> np.uint64(29)
-                    hashes[out] = np.uint32(_fmix64(mixed) & np.uint64(0xFFFFFFFF))
+                    hashes[out] = np.uint32(fmix64(mixed) & np.uint64(0xFFFFFFFF))
                     out += 1
     return hashes, shingle_starts
 

@@ -68,7 +68,7 @@ def _eval(run: Callable[..., Any], call: Call) -> Any:
 
 KINDS = {
     "sample": Kind("sample", "SampleSettings", 0, 0, _none),
-    "clean": Kind("clean", "CleanSettings", 1, None, _many),
+    "clean": Kind("clean", "CleanSettings", 1, None, _many, ("quality_model",)),
     "dedup": Kind("dedup", "DedupSettings", 1, 1, _text),
     "mix": Kind("mixture", "MixSettings", 1, None, _many),
     "tokenize": Kind("tokenization", "TokenizeSettings", 1, 1, _text, ("tokenizer",)),

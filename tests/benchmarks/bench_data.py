@@ -9,11 +9,11 @@ Markdown table; each line is the best of three for ours and for the peer.
 import argparse
 import os
 import tempfile
-import time
 from pathlib import Path
 
-for name in ("RAYON_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[name] = "1"
+from measure import best, one_core
+
+one_core()
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -38,15 +38,6 @@ def load(path: str, megabytes: float) -> list[str]:
                     texts.append(text)
                     size += len(text.encode())
     return texts
-
-
-def best(function, times: int = 3) -> float:
-    found = []
-    for _ in range(times):
-        started = time.perf_counter()
-        function()
-        found.append(time.perf_counter() - started)
-    return min(found)
 
 
 def datasketch_signatures(texts: list[str]) -> None:

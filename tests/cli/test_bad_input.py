@@ -11,9 +11,14 @@ import pytest
 PROSE = "It is said that the river has to be crossed with care, and of all those that have tried it, few have come back to tell. "
 
 
-def gptkit(*arguments, cwd):
+def gptkit(*arguments, cwd, stdin=""):
     return subprocess.run(
-        [sys.executable, "-m", "gptkit", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "gptkit", *map(str, arguments)],
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
 
 
@@ -40,6 +45,12 @@ def good(tmp_path):
         (["clean", "missing.warc.gz", "-o", "out"], 1, "missing.warc.gz: no such file"),
         (["clean", "empty.jsonl", "-o", "out"], 1, "empty.jsonl: is empty"),
         (["clean", "folder", "-o", "out"], 1, "folder: holds no file that is read here"),
+        (["clean", "crawl.wat.gz", "-o", "out"], 1, "crawl.wat.gz: holds metadata only"),
+        (["clean", "old.arc", "-o", "out"], 1, "old.arc: is an ARC file"),
+        (["clean", "hf:./folder-that-is-not-there", "-o", "out"], 1, "no such folder"),
+        (["clean", "hf:@train", "-o", "out"], 2, "hf:NAME"),
+        (["clean", "-", "-o", "out"], 1, "standard input is empty"),
+        (["clean", "-", "mine=-", "-o", "out"], 2, "only once"),
         (["dedup", "folder", "-o", "out"], 1, "folder: has no manifest.json"),
         (["dedup", "missing", "-o", "out"], 1, "missing: no such folder"),
         (["mix", "a=1:folder", "-o", "out"], 1, "folder: has no manifest.json"),
@@ -62,9 +73,11 @@ def good(tmp_path):
 )
 def test_one_clear_line(good, arguments, code, part):
     (good / "empty.jsonl").touch()
+    for name in ("crawl.wat.gz", "old.arc"):
+        (good / name).write_text("x")
     (good / "notes.md").touch()
     (good / "folder").mkdir()
-    (good / "folder" / "notes.md").write_text("mine")
+    (good / "folder" / "notes.pdf").write_text("mine")
     before = sorted(good.rglob("*"))
     refused(gptkit(*arguments, cwd=good), code, part)
     assert sorted(good.rglob("*")) == before
@@ -91,6 +104,15 @@ def test_broken_lines_are_counted_and_the_rest_is_done(good):
     assert (counts["documents_in"], counts["damaged"]) == (30, 2)
     assert len((good / "out" / "damaged" / "good-00000.jsonl").read_text().splitlines()) == 2
     assert gptkit("dedup", "out", "-o", "dedup", cwd=good).returncode == 0
+
+
+def test_standard_input_is_a_file_like_any_other(good):
+    lines = (good / "good.jsonl").read_text().replace('"text"', '"body"')
+    arguments = ("clean", "-", "-o", "out", "--text-column", "body", "--json")
+    done = gptkit(*arguments, cwd=good, stdin=lines)
+    assert done.returncode == 0, done.stderr
+    assert [shard["source"] for shard in json.loads(done.stdout)["shards"]][:1] == ["stdin"]
+    assert "up to date" in gptkit(*arguments, cwd=good, stdin=lines).stderr
 
 
 def test_a_gzip_file_that_ends_early(good):

@@ -1,10 +1,14 @@
 import gzip
 from collections import Counter
 
+import pyarrow as pa
 import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gptkit.data.inputs import find_inputs
-from gptkit.data.pieces import cut, read
+from gptkit.data.pieces import cut, read, splits
 
 
 def record(number, body=None, status="200 OK", kind="response", content_type="text/html; charset=utf-8"):
@@ -28,16 +32,71 @@ def pages(path, task_bytes=16_000_000):
     return rows, damage
 
 
-@pytest.mark.parametrize("packed", [True, False])
-def test_every_cut_gives_the_same_pages(tmp_path, packed):
+def lz4(data):
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "lz4") as stream:
+        stream.write(data)
+    return sink.getvalue().to_pybytes()
+
+
+PACKERS = {".gz": gzip.compress, ".zst": zstandard.compress, ".lz4": lz4, "": bytes}
+
+
+def text_record(number, text, kind="text/plain"):
+    header = (
+        f"WARC/1.0\r\nWARC-Type: conversion\r\nWARC-Target-URI: http://site.example/{number}\r\n"
+        f"WARC-Identified-Content-Language: eng\r\nContent-Type: {kind}\r\nContent-Length: {len(text)}\r\n\r\n"
+    )
+    return header.encode() + text + b"\r\n\r\n"
+
+
+@pytest.mark.parametrize("ending", PACKERS)
+def test_every_cut_gives_the_same_pages(tmp_path, ending):
     records = [record(i) for i in range(60)]
-    path = tmp_path / ("a.warc.gz" if packed else "a.warc")
-    path.write_bytes(b"".join(gzip.compress(r) if packed else r for r in records))
+    path = tmp_path / f"a.warc{ending}"
+    path.write_bytes(b"".join(map(PACKERS[ending], records)))
+    assert splits(find_inputs([str(path)]).files[0])
     whole, damage = pages(path)
     assert [row["url"] for row in whole] == [f"http://site.example/{i}" for i in range(60)]
     assert damage == []
     for size in (100, 999, 7_000, 50_000):
         assert pages(path, size) == (whole, [])
+
+
+@pytest.mark.parametrize("ending", PACKERS)
+def test_texts_are_read_beside_pages(tmp_path, ending):
+    records = [text_record(1, "één".encode()), text_record(2, b"caf\xe9 " * 9), record(3), text_record(4, b"{}", "a/b")]
+    for name in ("a.warc", "b.warc.wet", "c.wet"):
+        path = tmp_path / f"{name}{ending}"
+        path.write_bytes(b"".join(map(PACKERS[ending], records)))
+        (one, two, three), damage = pages(path)
+        assert (one["text"], one["identified_language"], one["url"]) == ("één", "eng", "http://site.example/1")
+        assert two["text"].startswith("café ")
+        assert three["html"].startswith(b"<html>")
+        assert damage == []
+        assert one["source"] == name[0]
+
+
+@given(st.sampled_from([*PACKERS]), st.randoms(use_true_random=False), st.integers(1, 3), st.booleans())
+def test_damage_is_the_same_however_a_file_is_cut(tmp_path_factory, ending, generator, count, shorten):
+    records = [record(i, generator.randbytes(generator.choice([10, 300]))) for i in range(12)]
+    members = [PACKERS[ending](item) for item in records]
+    data = bytearray(b"".join(members))
+    starts = [sum(map(len, members[:i])) for i in range(13)]
+    places = [generator.randrange(len(data)) for _ in range(count)]
+    for place in places:
+        data[place] ^= 1 << generator.randrange(8)
+    end = generator.randrange(len(data) // 2, len(data)) if shorten else len(data)
+    path = tmp_path_factory.getbasetemp() / f"damaged.warc{ending}"
+    path.write_bytes(data[:end])
+    whole, damage = pages(path)
+    for size in (500, 3_000):
+        assert pages(path, size) == (whole, damage)
+    if ending == ".gz":  # whose members have check values: one damaged record costs itself
+        hit = {sum(place >= start for start in starts) - 1 for place in [*places, *range(end, len(data))]}
+        found = {int(row["url"].rsplit("/", 1)[1]) for row in whole}
+        assert found >= set(range(12)) - hit
+        assert len(damage) >= 1 or found >= set(range(12)) - hit
 
 
 def test_only_pages_are_read(tmp_path):

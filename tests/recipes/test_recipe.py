@@ -18,7 +18,7 @@ from gptkit.recipes.run import run_recipe
 CHAIN = """
 output: out
 stages:
-  clean: {run: clean, inputs: [docs.jsonl, "talk=more.jsonl"], min_words: 5}
+  clean: {run: clean, inputs: [docs.jsonl, "talk=more.jsonl"], rules: [gopher-quality, min_words=5]}
   dedup: {run: dedup, inputs: clean}
   mix: {run: mix, inputs: ["docs=0.7:dedup#docs", "talk=0.3:dedup#talk"], bytes: 60000}
   tokens: {run: tokenize, inputs: mix, vocab-size: 400, validation: 0.1}
@@ -61,7 +61,7 @@ def test_a_second_run_does_nothing_and_a_changed_setting_only_what_follows_it(fo
 def test_commands_by_hand_give_the_recipes_digests(folder):
     expected = digests(run_recipe(read_recipe("chain.yaml"), runtime()))
     commands = [
-        "clean docs.jsonl talk=more.jsonl -o clean --min-words 5",
+        "clean docs.jsonl talk=more.jsonl -o clean --rules gopher-quality,min_words=5",
         "dedup clean -o dedup",
         "mix docs=0.7:dedup#docs talk=0.3:dedup#talk -o mix --bytes 60kB",
         "tokenize mix -o tokens --vocab-size 400 --validation 0.1",

@@ -1,0 +1,96 @@
+"""What every rule says of one document: of a file, or of a run's output."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gptkit.clean.chain import chain_of
+from gptkit.clean.settings import CleanSettings
+from gptkit.data import parquet
+from gptkit.data.inputs import find_inputs, shown
+from gptkit.data.manifest import Manifest, read_manifest
+from gptkit.data.pieces import cut, further_columns, read
+from gptkit.engine.settings import make_settings
+from gptkit.errors import GptkitError
+
+
+def explain(batch: pa.RecordBatch, settings: CleanSettings) -> dict[str, Any]:
+    """What the chain does with a single document.
+
+    Gives `id`, `url`, `kept`, `reason` (the first broken rule), `rules` (see `Chain.explain`), and
+    `text` as it would be written.
+    """
+    rows, after = chain_of(settings).explain(batch)
+    reason = next((row["rule"] for row in rows if row["broken"]), None)
+    document = after.to_pylist()[0]
+    columns = {name: document[name] for name in ("id", "url", "language", "language_score")}
+    return {**columns, "kept": reason is None, "reason": reason, "rules": rows, "text": document["text"]}
+
+
+def find_in_file(path: str, identity: str | None, index: int, settings: CleanSettings) -> pa.RecordBatch:
+    """A document of an input of `gptkit clean`, by id or place. Raises GptkitError where there is none."""
+    place = 0
+    for batch in _documents(path, settings):
+        if identity is not None:
+            rows = pc.equal(batch.column("id"), identity)
+            if pc.any(rows).as_py():
+                return batch.filter(rows)[:1]
+        elif index < place + len(batch):
+            return batch[index - place : index - place + 1]
+        place += len(batch)
+    what = f"no document with id '{identity}'" if identity is not None else f"{place:,} documents; --index starts at 0"
+    raise GptkitError(f"{shown(path)}: has {what}")
+
+
+def _documents(path: str, settings: CleanSettings) -> Iterator[pa.RecordBatch]:
+    files = find_inputs([path], settings.text_column).files
+    further = list(pa.schema(further_columns(files)))
+    for pieces in cut(files):
+        for piece in pieces:
+            yield from read(piece, further, [], Counter())
+
+
+def find_in_output(folder: Path, identity: str) -> tuple[pa.RecordBatch | None, dict[str, Any], CleanSettings]:
+    """A document of a finished run by its id: its text if it is there, what was decided, and the run's settings.
+
+    What was decided has `kept` and, for a rejected document, `rule`, `value`, `limit` and `detail`.
+    Raises GptkitError where the folder is no output of clean, or has no such document.
+    """
+    manifest = read_manifest(folder)
+    if manifest.plan.stage != "clean":
+        raise GptkitError(f"{folder}: holds the output of '{manifest.plan.stage}'; documents are explained by clean's")
+    settings = make_settings(CleanSettings, manifest.plan.settings, str(folder))
+    found = _look(folder, manifest, "documents", identity)
+    if found is not None:
+        return found, {"kept": True}, settings
+    found = _look(folder, manifest, "rejected", identity)
+    if found is None:
+        raise GptkitError(f"{folder}: has no document with id '{identity}', neither kept nor rejected")
+    decided = {"kept": False} | {name: found.column(name)[0].as_py() for name in ("rule", "value", "limit", "detail")}
+    with_text = "text" in found.schema.names and found.column("text")[0].is_valid
+    return found if with_text else None, decided, settings
+
+
+def _look(folder: Path, manifest: Manifest, kind: str, identity: str) -> pa.RecordBatch | None:
+    for shard in manifest.of_kind(kind):
+        for batch in parquet.open_file(str(folder / shard.name), "id").iter_batches():
+            rows = pc.equal(batch.column("id"), identity)
+            if pc.any(rows).as_py():
+                return _plain(batch.filter(rows)[:1], shard.source)
+    return None
+
+
+def _plain(batch: pa.RecordBatch, source: str) -> pa.RecordBatch:
+    if "source" not in batch.schema.names:
+        batch = batch.append_column("source", pa.array([source]))
+    return batch
+
+
+def settings_given(names: Sequence[str], chosen: CleanSettings, recorded: CleanSettings) -> CleanSettings:
+    """The recorded settings with those that were named on the command line."""
+    return dataclasses.replace(recorded, **{name: getattr(chosen, name) for name in names})
