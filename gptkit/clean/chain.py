@@ -177,7 +177,7 @@ class Chain:
             (
                 "extract",
                 functools.partial(self._extract, first=first, quarantine=quarantine),
-                "html" in batch.schema.names,
+                "text" not in batch.schema.names,
             ),
             ("repair", self._repair, self.settings.repair),
             (rules.LENGTH, self._length, True),

@@ -15,7 +15,7 @@ from gptkit.clean.repeats import RenameTask, RepeatTask, find_repeated_ids, rena
 from gptkit.clean.settings import CleanSettings
 from gptkit.clean.task import CleanTask, StreamTask, clean_task, read_stream
 from gptkit.data.files import check_free_space
-from gptkit.data.inputs import find_inputs, shown
+from gptkit.data.inputs import InputFile, find_inputs, shown
 from gptkit.data.manifest import Manifest, Shard
 from gptkit.data.pieces import Piece, cut, further_columns, splits
 from gptkit.engine.phase import Feed
@@ -34,7 +34,7 @@ def run(inputs: Sequence[str], output: Path, settings: CleanSettings, runtime: R
     """
     found = find_inputs(inputs, settings.text_column)
     with Stage("clean", VERSION, settings, [*found.digests, *_further_inputs(settings)], output, runtime) as stage:
-        groups = cut(found.files) if runtime.limit is None else [[Piece(file)] for file in found.files]
+        groups = cut(found.files) if runtime.limit is None else _whole_files(found.files)
         what = (
             f"{len(found.files)} files, {found.bytes / 1e6:,.1f} MB, "
             f"{len(groups)} tasks on {runtime.pool.workers} workers"
@@ -95,6 +95,18 @@ def _tasks(
         task = CleanTask(tuple(pieces), stage.out, name, further, settings)
         tasks.append(task if splits(pieces[0].file) else _feed(task, stage.scratch))
     return tasks
+
+
+def _whole_files(files: Sequence[InputFile]) -> list[list[Piece]]:
+    """One group for files of a source that follow each other, but for streams: for runs that stop at a limit."""
+    groups: list[list[Piece]] = []
+    for file in files:
+        last = groups[-1][-1].file if groups else None
+        if last is not None and last.source == file.source and splits(last) and splits(file):
+            groups[-1].append(Piece(file))
+        else:
+            groups.append([Piece(file)])
+    return groups
 
 
 def _feed(task: CleanTask, scratch: Path) -> Feed:

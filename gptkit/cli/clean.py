@@ -75,4 +75,4 @@ def command(inputs: tuple[str, ...], output: Path, settings: CleanSettings, runt
             return
     if not as_json and not runtime.progress.quiet:
         print_funnel(manifest.counts["funnel"])
-    finish(manifest, runtime, as_json)
+    finish(manifest, runtime, as_json, in_tables=("funnel", "rejected"))

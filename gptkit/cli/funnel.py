@@ -57,7 +57,10 @@ def print_funnel(funnel: dict[str, Any]) -> None:
             for rule, count in rules
         ]
         _print_table(console, "Why documents went", ("rule", "documents", "of all", "MB"), by_rule)
-    for title, name in (("Lines taken out, and addresses replaced", "edits"), ("Documents a rule has no data for", "skipped")):
+    for title, name in (
+        ("Lines taken out, and addresses replaced", "edits"),
+        ("Documents a rule has no data for", "skipped"),
+    ):
         if funnel[name]:
             _print_table(console, title, ("rule", "number"), [(rule, f"{n:,}") for rule, n in funnel[name].items()])
     languages = list(funnel["languages"].items())

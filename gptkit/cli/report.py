@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
     from gptkit.engine.stage import Runtime
 
 
-def finish(manifest: "Manifest | None", runtime: "Runtime", as_json: bool) -> None:
+def finish(manifest: "Manifest | None", runtime: "Runtime", as_json: bool, in_tables: Collection[str] = ()) -> None:
     """Prints the manifest as JSON on standard output, or a table on standard error.
 
+    Counts named in `in_tables` are left out of that table: they stand in others.
     Ends the program with exit code 1 and one line where some of the input could not be read.
     """
     if manifest is None:
@@ -24,7 +26,8 @@ def finish(manifest: "Manifest | None", runtime: "Runtime", as_json: bool) -> No
     if as_json:
         print(json.dumps(manifest.as_json()))
     elif not runtime.progress.quiet:
-        print_table(f"{manifest.plan.stage} → {manifest.run['output']}", rows(manifest.counts))
+        shown = {name: value for name, value in manifest.counts.items() if name not in in_tables}
+        print_table(f"{manifest.plan.stage} → {manifest.run['output']}", rows(shown))
     if manifest.counts.get("damaged"):
         click.get_current_context().exit(fail(damage_line(manifest), 1))
 

@@ -79,6 +79,13 @@ def row_group_ranges(file: InputFile, task_bytes: int) -> list[tuple[int, int, i
     return ranges
 
 
+def largest_row_group(file: InputFile) -> int:
+    """Bytes of the largest row group, unpacked."""
+    with opening(file) as opened:
+        metadata = opened.metadata
+    return max((metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups)), default=0)
+
+
 def further_columns(file: InputFile) -> list[pa.Field]:
     """The columns besides id, text, url and source."""
     with opening(file) as opened:

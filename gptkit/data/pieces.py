@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from gptkit.data import html, hub, jsonl, parquet, text, warc
+from gptkit.data import html, hub, jsonl, parquet, records, text, warc
 from gptkit.data.damage import Damage
 from gptkit.data.formats import ARCHIVES, LOOSE
 from gptkit.data.inputs import InputFile
 
 TASK_BYTES = 16_000_000  # of text or HTML, roughly, that one task reads
+GROUP_BYTES = 64_000_000  # unpacked; a larger row group of Parquet is more than one task should repeat
 BATCH_BYTES = 8_000_000
 BATCH_ROWS = 2_000
 EXPANSION = {"": 1, "gzip": 5, "zstd": 5, "lz4": 4}  # bytes unpacked for one packed, roughly
@@ -46,14 +47,16 @@ class Piece:
 def splits(file: InputFile) -> bool:
     """Whether tasks can read parts of a file by themselves, or it is small; else it is a stream with one reader.
 
-    Streams are packed JSONL, a WARC file packed as a whole, addresses (but Parquet, of which ranges
-    are asked for, and files of one document), and data sets.
+    Streams are packed JSONL, a WARC file packed as a whole, Parquet with large row groups, addresses
+    (but Parquet, of which ranges are asked for, and files of one document), and data sets.
     """
-    if file.format == "parquet" or file.format in LOOSE:
+    if file.format == "parquet":
+        return parquet.largest_row_group(file) <= GROUP_BYTES
+    if file.format in LOOSE:
         return True
     if file.format == "dataset" or file.remote:
         return False
-    return warc.splits(file) if file.format in ARCHIVES else not file.compression
+    return records.splits(file) if file.format in ARCHIVES else not file.compression
 
 
 def cut(files: Sequence[InputFile], task_bytes: int = TASK_BYTES) -> list[list[Piece]]:
@@ -72,7 +75,7 @@ def cut(files: Sequence[InputFile], task_bytes: int = TASK_BYTES) -> list[list[P
 
 
 def _pieces(file: InputFile, task_bytes: int) -> Iterator[Piece]:
-    if file.format == "parquet":
+    if file.format == "parquet" and splits(file):
         for first, last, size in parquet.row_group_ranges(file, task_bytes):
             yield Piece(file, first, last, size)
     elif file.format in LOOSE or not splits(file):
@@ -80,7 +83,7 @@ def _pieces(file: InputFile, task_bytes: int) -> Iterator[Piece]:
     else:
         step = max(1, task_bytes // EXPANSION[file.compression])
         hop = file.format in ARCHIVES and not file.compression
-        bounds = warc.record_starts(file, step) if hop else [*range(0, file.bytes, step)]
+        bounds = records.record_starts(file, step) if hop else [*range(0, file.bytes, step)]
         if len(bounds) > 1 and file.bytes - bounds[-1] < step // 4:
             bounds.pop()  # no sliver at the end
         for start, end in zip(bounds, [*bounds[1:], None], strict=True):

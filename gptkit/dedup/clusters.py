@@ -6,7 +6,6 @@ from gptkit.kernels import clusters
 from gptkit.kernels.minhash import EMPTY
 
 
-
 def exact_clusters(hashes: np.ndarray) -> np.ndarray:
     """For each document the first one with the same hash (uint64 [n, 2]); int64 [n]."""
     _, first, inverse = np.unique(hashes, axis=0, return_index=True, return_inverse=True)

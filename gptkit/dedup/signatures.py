@@ -10,7 +10,6 @@ from gptkit.kernels import minhash
 from gptkit.kernels.columns import string_arrays
 
 
-
 def exact_hashes(text: pa.Array) -> np.ndarray:
     """xxh3-128 of each text, as uint64 [documents, 2]."""
     content, starts = string_arrays(text)

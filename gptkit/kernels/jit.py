@@ -9,7 +9,7 @@ changes in another file than the kernel's.
 import hashlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ except OSError:  # no home to write to: kernels are compiled in each process
 
 import numba  # noqa: E402  (after its cache folder is named)
 
-
+NO_RUNTIME: dict[str, Any] = {"_nrt": False}  # not in numba's stubs
 KERNELS: list[Any] = []  # all that were declared so far
 
 
@@ -40,7 +40,7 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def helper(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compiles a function that kernels call; it is inlined by LLVM. It must not make arrays (see `routine`)."""
-    return numba.njit(forceinline=True, error_model="numpy", _nrt=False)(function)
+    return numba.njit(forceinline=True, error_model="numpy", **NO_RUNTIME)(function)
 
 
 def routine(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,7 +49,7 @@ def routine(function: Callable[..., Any]) -> Callable[..., Any]:
     Without numba's runtime it has no arrays to free, so that nothing counts references to its
     arguments at each call: kernels that call it for each word are two to three times as fast.
     """
-    return numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
+    return numba.njit(cache=True, nogil=True, error_model="numpy", **NO_RUNTIME)(function)
 
 
 def compile_kernels(say: Callable[[str], None], warm_up: Callable[[], None]) -> None:

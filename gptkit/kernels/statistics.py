@@ -12,10 +12,11 @@ import numpy as np
 from gptkit.kernels.characters import LETTER, LINE_END, SPACE, SYMBOL, TERMINAL, character_before, decode, flags_at
 from gptkit.kernels.jit import helper, kernel, routine
 from gptkit.kernels.ngrams import (
+    PADDING,
     duplicate_grams,
-    forget_unique,
     name_words,
     repeat_candidates,
+    repeated_words,
     seen_before,
     table_size,
     top_gram,
@@ -57,62 +58,78 @@ def check_sizes(starts: np.ndarray) -> None:
         raise ValueError("a document of 2 GiB or more")
 
 
-@routine
-def _scan(text, start, end, flags, row, newlines):
-    """Fills the columns that go by characters and lines; returns how many places of "\\n" it put into `newlines`."""
-    characters = dots = breaks = 0
-    begun = ends_in_ellipsis = False
-    line_start = place = start
-    while place < end:
-        first = text[place]
-        characters += 1
-        if first < 0x80:
-            code, width = np.int64(first), 1
-            found = np.int64(flags[code])
-        else:
-            code, width = decode(text, place, end)
-            found = np.int64(flags[code]) if code < len(flags) else 0
-        place += width
-        if found & (LINE_END | SPACE):
-            dots = 0
-            if found & LINE_END:
-                if code == NEWLINE:
-                    newlines[breaks] = place - 1 - start
-                    breaks += 1
-                elif code == RETURN and place < end and text[place] == NEWLINE:
-                    continue  # the line ends with the "\n"
-                row[LINES] += 1
-                row[ELLIPSIS_LINES] += ends_in_ellipsis
-                begun = ends_in_ellipsis = False
-                line_start = place
-            continue
-        if not begun:
-            begun = True
-            row[BULLET_LINES] += code == BULLET or code == DASH
-        ends_in_ellipsis = False
-        if code == DOT:
-            dots += 1
-            row[ELLIPSES] += dots % 3 == 0
-            ends_in_ellipsis = dots >= 3
-            continue
-        dots = 0
-        if code == HASH:
-            row[HASHES] += 1
-        elif code == ELLIPSIS:
-            row[ELLIPSES] += 1
-            ends_in_ellipsis = True
-    row[LINES] += line_start < end
-    row[ELLIPSIS_LINES] += ends_in_ellipsis
-    row[CHARACTERS] = characters
-    return breaks
-
-
 @helper
 def _characters(text, start, end):
     characters = 0
     for place in range(start, end):
         characters += text[place] & 0xC0 != 0x80
     return characters
+
+
+@helper
+def _stripped(text, start, end, flags):
+    """text[start:end] without white space at its ends: its start and end."""
+    while start < end:
+        found, width = flags_at(text, start, end, flags)
+        if not found & SPACE:
+            break
+        start += width
+    while start < end:
+        before = character_before(text, end, start)
+        found, _ = flags_at(text, before, end, flags)
+        if not found & SPACE:
+            break
+        end = before
+    return start, end
+
+
+@helper
+def _close_line(text, start, end, flags, row):
+    """Counts text[start:end] as a line."""
+    row[LINES] += 1
+    start, end = _stripped(text, start, end, flags)
+    if start == end:
+        return
+    code, _ = decode(text, start, end)
+    row[BULLET_LINES] += code == BULLET or code == DASH
+    code, _ = decode(text, character_before(text, end, start), end)
+    dots = end - start >= 3 and text[end - 1] == DOT and text[end - 2] == DOT and text[end - 3] == DOT
+    row[ELLIPSIS_LINES] += dots or code == ELLIPSIS
+
+
+@routine
+def _scan(text, flags, row, newlines):
+    """Fills the columns that go by characters and lines; returns how many places of "\n" it put into `newlines`."""
+    end = len(text)
+    row[CHARACTERS] = _characters(text, 0, end)
+    for place in range(end):
+        row[HASHES] += text[place] == HASH
+    breaks = line = place = 0
+    while place < end:
+        byte = text[place]
+        if byte == DOT:
+            dots = place
+            while place < end and text[place] == DOT:
+                place += 1
+            row[ELLIPSES] += (place - dots) // 3
+        elif byte < 0x20 or byte >= 0x80:
+            code, width = decode(text, place, end)
+            found = np.int64(flags[code]) if code < len(flags) else 0
+            row[ELLIPSES] += code == ELLIPSIS
+            if found & LINE_END:
+                _close_line(text, line, place, flags, row)
+                if code == RETURN and place + 1 < end and text[place + 1] == NEWLINE:
+                    place += 1
+                    code = np.int64(NEWLINE)
+                line = place + width
+                newlines[breaks] = place
+                breaks += code == NEWLINE
+            place += width
+        else:
+            place += 1
+    if line < end:
+        _close_line(text, line, end, flags, row)
+    return breaks
 
 
 @routine
@@ -141,23 +158,6 @@ def _duplicate_parts(text, start, end, newlines, breaks, least, table, spans):
         part = following
         index = after
     return parts, duplicates, characters
-
-
-@helper
-def _stripped(text, start, end, flags):
-    """text[start:end] without white space at its ends: its start and end."""
-    while start < end:
-        found, width = flags_at(text, start, end, flags)
-        if not found & SPACE:
-            break
-        start += width
-    while start < end:
-        before = character_before(text, end, start)
-        found, _ = flags_at(text, before, end, flags)
-        if not found & SPACE:
-            break
-        end = before
-    return start, end
 
 
 @routine
@@ -241,19 +241,20 @@ def gopher_statistics(texts, starts, flags, stop_words, stop_starts, languages):
     slots = table_size(largest + 1)
     # Sized for the worst; memory that is not written to costs nothing
     walk = np.empty(WALK, np.int64)
-    content, seen = np.empty(largest, np.uint8), np.empty(4 * slots, np.uint8)
+    content, seen = np.empty(largest + PADDING, np.uint8), np.empty(4 * slots, np.uint8)
     offsets, lengths = np.empty(largest + 1, np.int32), np.empty(largest + 1, np.int32)
     ids, names, counts = np.empty(largest, np.int32), np.empty(largest, np.int32), np.empty(largest, np.int32)
     keys, table = np.empty(largest, np.uint64), np.empty(slots, np.int32)
-    newlines, spans = np.empty(largest, np.int32), np.empty((largest + 1, 2), np.int32)
+    newlines, places = np.empty(largest, np.int32), np.empty(largest, np.int32)
+    spans = np.empty((largest + 1, 2), np.int32)
     for document in range(documents):
         row = rows[document]
         text = texts[starts[document] : starts[document + 1]]
-        breaks = _scan(text, 0, len(text), flags, row, newlines)
+        breaks = _scan(text, flags, row, newlines)
         _repeated_parts(text, flags, row, newlines, breaks, table, spans)
 
         words = _gather_words(text, flags, row, walk, content, offsets, lengths)
-        distinct = name_words(content, offsets, words, table, ids, counts, keys)
+        distinct = name_words(content, offsets, words, table, spans, ids, counts, keys)
         language = languages[document]
         if language < 0:
             row[STOP_WORDS] = -1
@@ -261,10 +262,9 @@ def gopher_statistics(texts, starts, flags, stop_words, stop_starts, languages):
             for word in range(distinct):
                 row[STOP_WORDS] += _among(keys[word], stop_words, stop_starts[language], stop_starts[language + 1])
 
-        names[:words] = ids[:words]
-        forget_unique(names, words, counts)
+        repeated_words(ids, words, counts, names)
         for n in range(2, 5):
-            row[TOP_GRAMS + n - 2] = top_gram(names, ids, lengths, words, n, table, counts, keys)
+            row[TOP_GRAMS + n - 2] = top_gram(names, ids, lengths, words, n, table, counts, keys, places)
         found = repeat_candidates(content, offsets, words, 5, seen, names)
         for n in range(5, 11):
             row[DUPLICATE_GRAMS + n - 5] = duplicate_grams(content, offsets, lengths, words, n, table, names, found)

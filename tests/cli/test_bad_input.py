@@ -67,6 +67,15 @@ def good(tmp_path):
         (["clean", "folder", "-o", "folder/out"], 1, "holds no file that is read here"),
         (["clean", "good.jsonl", "-o", "folder"], 1, "folder: already holds something else"),
         (["clean", "good.jsonl", "-o", "out", "--language-score", "much"], 2, "'much' is not a number"),
+        (["clean", "good.jsonl", "-o", "out", "--rules", "gofer"], 2, "did you mean 'gopher'?"),
+        (["clean", "good.jsonl", "-o", "out", "--rules", "gopher,min_words=lots"], 2, "'lots' is no number"),
+        (["clean", "good.jsonl", "-o", "out", "--rules", "gpt3"], 2, "needs --quality-model"),
+        (["clean", "good.jsonl", "-o", "out", "--quality-model", "folder"], 1, "folder: has no manifest.json"),
+        (["clean", "good.jsonl", "-o", "out", "--block-domains", "missing"], 1, "missing"),
+        (["explain", "missing.html"], 1, "missing.html: no such file"),
+        (["explain", "x", "--in", "folder"], 1, "folder: has no manifest.json"),
+        (["remove", "folder", "--ids", "good.jsonl", "-o", "out"], 1, "folder: has no manifest.json"),
+        (["quality", "train", "--positive", "good.jsonl", "-o", "out"], 2, "--negative"),
         (["show", "good.parquet"], 1, "good.parquet: no such"),
         (["no-such-command"], 2, "no-such-command"),
     ],
@@ -86,13 +95,13 @@ def test_one_clear_line(good, arguments, code, part):
 def test_an_output_folder_is_not_written_over_by_other_settings(good):
     assert gptkit("clean", "good.jsonl", "-o", "out", cwd=good).returncode == 0
     refused(
-        gptkit("clean", "good.jsonl", "-o", "out", "--min-words", "60", cwd=good),
+        gptkit("clean", "good.jsonl", "-o", "out", "--language-score", "0.8", cwd=good),
         1,
-        "min_words: 50 there, 60 now",
+        "language_score: 0.65 there, 0.8 now",
         "--overwrite",
     )
-    again = gptkit("clean", "good.jsonl", "-o", "out", "--min-words", "60", "--overwrite", "--json", cwd=good)
-    assert json.loads(again.stdout)["plan"]["settings"]["min_words"] == 60
+    again = gptkit("clean", "good.jsonl", "-o", "out", "--language-score", "0.8", "--overwrite", "--json", cwd=good)
+    assert json.loads(again.stdout)["plan"]["settings"]["language_score"] == 0.8
 
 
 def test_broken_lines_are_counted_and_the_rest_is_done(good):
@@ -127,7 +136,7 @@ def test_a_gzip_file_that_ends_early(good):
 
 
 def test_a_tokenizer_that_does_not_belong_to_the_tokens(good):
-    assert gptkit("clean", "good.jsonl", "-o", "clean", cwd=good).returncode == 0
+    assert gptkit("clean", "good.jsonl", "-o", "clean", "--rules", "gopher-quality", cwd=good).returncode == 0
     assert (
         gptkit("tokenize", "clean", "-o", "tokens", "--vocab-size", "300", "--validation", "0.2", cwd=good).returncode
         == 0
@@ -159,7 +168,7 @@ def test_a_full_disk(good):
 
 
 def test_an_output_may_not_touch_its_input(good):
-    assert gptkit("clean", "good.jsonl", "-o", "clean", cwd=good).returncode == 0
+    assert gptkit("clean", "good.jsonl", "-o", "clean", "--rules", "gopher-quality", cwd=good).returncode == 0
     before = {path: path.stat().st_mtime_ns for path in good.rglob("*")}
     refused(gptkit("dedup", "clean", "-o", "clean", "--overwrite", cwd=good), 2, "apart from the input")
     refused(gptkit("dedup", "clean", "-o", "clean/inner", cwd=good), 2, "apart from the input")
@@ -170,7 +179,7 @@ def test_an_output_may_not_touch_its_input(good):
 
 
 def test_a_changed_shard_is_noticed_by_the_stage_that_reads_it(good):
-    assert gptkit("clean", "good.jsonl", "-o", "clean", cwd=good).returncode == 0
+    assert gptkit("clean", "good.jsonl", "-o", "clean", "--rules", "gopher-quality", cwd=good).returncode == 0
     path = good / "clean" / "good-00000.parquet"
     content = bytearray(path.read_bytes())
     content[len(content) // 3] ^= 1

@@ -3,13 +3,14 @@
 `ReferenceTokenizer` has the methods of datatrove's WordTokenizer, so that datatrove's own filters can run on it.
 """
 
+import functools
 import re
 import unicodedata
 from collections.abc import Callable
 
+from gptkit.kernels.affixes import ABBREVIATIONS, UNITS
 from gptkit.kernels.characters import EDGES, ONLY_PREFIXES, PLANES, QUOTES, UNSPACED_SCRIPTS, character_flags
 from gptkit.kernels.characters import TERMINAL as TERMINAL_FLAG
-from gptkit.kernels.words import ABBREVIATIONS, UNITS
 
 
 def _class(condition: Callable[[str], bool], above: bool = False) -> str:
@@ -80,6 +81,7 @@ UNSPACED_WORD = re.compile(rf"[{UNSPACED}][{MARK}]*")
 BREAKS = re.compile(rf"[{UNSPACED}{ALONE}]")
 
 
+@functools.lru_cache(100_000)
 def _chunk_words(chunk: str) -> list[str]:
     prefixes, core, start = [], chunk, 0
     while match := PREFIX.match(core):

@@ -1,13 +1,17 @@
 """The rules' counts against datatrove's formulas, restated over a splitter in plain Python."""
 
+import io
 import json
+import os
 import re
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_words import TERMINAL_MARKS, ReferenceTokenizer
@@ -17,6 +21,9 @@ from gptkit.kernels.characters import SYMBOL, SYMBOLS, character_flags
 from gptkit.kernels.columns import string_arrays
 from gptkit.kernels.statistics import check_sizes, fineweb_statistics, gopher_statistics, stop_word_table
 
+MIXED = (
+    Path(os.environ.get("GPTKIT_SHARED") or Path(__file__).parents[3] / "shared") / "data" / "text" / "mixed.jsonl.zst"
+)
 REFERENCE = ReferenceTokenizer()
 STOP_WORDS = [["the", "be", "to", "of", "and", "that", "have", "with"], ["der", "die", "das", "the"], []]
 SHORT = 12
@@ -24,10 +31,12 @@ PIECES = (
     "a b c aa ab the The be of and don't 's . ... …  # • - • -- ! 中 文 ภา é e\u0301 1 2.5 \x00 \x1f \x85 \u2028 \x0b \x1c . the"
 ).split(" ")
 WORDS = st.lists(st.sampled_from([*PIECES, " ", " ", " ", "\n", "\n\n", "\r\n", "\r", "\t"]), max_size=60).map("".join)
-REPEATS = st.lists(st.sampled_from(["a b c d e f", "aa a", "a aa", "the end of it", "x", "\n", "\n\n"]), max_size=20).map(
-    " ".join
+REPEATS = st.lists(
+    st.sampled_from(["a b c d e f", "aa a", "a aa", "the end of it", "x", "\n", "\n\n"]), max_size=20
+).map(" ".join)
+LINES = st.lists(st.sampled_from(["a line.", "a line", "", "  ", "another, longer line!", "行。"]), max_size=9).map(
+    "\n".join
 )
-LINES = st.lists(st.sampled_from(["a line.", "a line", "", "  ", "another, longer line!", "行。"]), max_size=9).map("\n".join)
 TEXTS = WORDS | REPEATS | LINES | st.text(st.characters(max_codepoint=0x2A000, exclude_categories=["Cs"]), max_size=40)
 
 
@@ -117,7 +126,16 @@ def test_counts_are_datatroves(rows: list[tuple[str, int]]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "\n\n\n", "\r\n\r\r\n", "a\x85b\u2028c\x1cd\x0be", "......\n ... \n…\n-\n •", "\nsame\n\nsame\n", "\x00" * 40],
+    [
+        "",
+        " ",
+        "\n\n\n",
+        "\r\n\r\r\n",
+        "a\x85b\u2028c\x1cd\x0be",
+        "......\n ... \n…\n-\n •",
+        "\nsame\n\nsame\n",
+        "\x00" * 40,
+    ],
 )
 def test_odd_texts(text: str) -> None:
     compare([text, "a b", text], [0, -1, 1])
@@ -149,3 +167,11 @@ def test_columns_have_names() -> None:
 def test_documents_too_long_for_the_kernels_are_refused() -> None:
     with pytest.raises(ValueError, match="2 GiB"):
         check_sizes(np.array([0, 2**31]))
+
+
+@pytest.mark.skipif(not MIXED.exists(), reason="GPTKIT_SHARED names no folder with data/text")
+def test_real_texts() -> None:
+    with zstandard.open(MIXED, "rb") as file:
+        lines = islice(io.TextIOWrapper(file, encoding="utf-8"), 0, 4000, 50)
+        texts = [text for line in lines if len(text := json.loads(line)["text"]) < 12000]
+    compare(texts, [0] * len(texts))

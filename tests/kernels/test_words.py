@@ -47,14 +47,22 @@ def test_words_as_spacy_has_them(text: str, words: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("text", "sentences"),
-    [("", 0), (" \n", 0), ("Mr. X went. He (ran!) fell.", 3), ("No end", 1), ("An ox.\n\n) c", 2), ("a.\n\n) c", 1), ("好。不好？", 2)],
+    [
+        ("", 0),
+        (" \n", 0),
+        ("Mr. X went. He (ran!) fell.", 3),
+        ("No end", 1),
+        ("An ox.\n\n) c", 2),
+        ("a.\n\n) c", 1),
+        ("好。不好？", 2),
+    ],
 )
 def test_sentences(text: str, sentences: int) -> None:
     assert sentence_counts(pa.array([text])).tolist() == [sentences]
 
 
 @kernel
-def _hash(text):
+def _hash(text):  # type: ignore[no-untyped-def]
     return hash_bytes(text, 0, len(text))
 
 
