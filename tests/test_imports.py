@@ -78,7 +78,9 @@ def test_every_part_has_a_level():
     assert parts == set(LEVEL)
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("*/*settings.py")), ids=lambda path: f"{path.parent.name}/{path.name}")
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("*/*settings.py")), ids=lambda path: f"{path.parent.name}/{path.name}"
+)
 def test_a_rooms_settings_import_only_the_standard_library(path):
     if part(path) == "engine":  # what reads settings classes, itself no room
         return
@@ -91,7 +93,11 @@ def test_a_rooms_settings_import_only_the_standard_library(path):
 @pytest.mark.parametrize("path", sorted(ROOT.glob("cli/*.py")), ids=lambda path: path.name)
 def test_commands_load_nothing_heavy_at_import(path):
     for module in imports(path, anywhere=False):
-        ours = module == "gptkit.errors" or module.startswith("gptkit.cli.") or module.endswith(("settings", ".clean.rules"))
+        ours = (
+            module == "gptkit.errors"
+            or module.startswith("gptkit.cli.")
+            or module.endswith(("settings", ".clean.rules"))
+        )
         engine = module.startswith("gptkit.engine.")  # pool, progress, stage: the standard library alone
         assert ours or engine or module.split(".")[0] in sys.stdlib_module_names | {"click"}, module
 

@@ -38,7 +38,17 @@ STEPS = (
     "pii",
 )
 # Reasons besides the rules, in the order in which they are asked
-REASONS = ("url_domain", "url_list", "url_word", "url_soft_words", "url_substring", "quarantine", "extract", "empty")
+REASONS = (
+    "url_domain",
+    "url_list",
+    "url_word",
+    "url_soft_words",
+    "url_substring",
+    "quarantine",
+    "extract",
+    "empty",
+    "too_long",
+)
 RULE_ORDER = (*REASONS, *(rule.name for rule in rules.RULES), "language", "min_language_score", "min_quality", "pareto")
 C4_SWITCHES = ("citations", "end_mark", "javascript", "policy", "lorem_ipsum", "curly_bracket")
 # The columns of dropped lines, by the rule that drops them
@@ -56,6 +66,7 @@ DCLM_LINES = {
     "min_line_words_dclm": dclm_lines.FEW_WORDS,
     "navigation_lines": dclm_lines.EMPTIED,
 }
+LONGEST = 16_000_000  # bytes of a document: the rules' kernels take up to 45 times that for a while
 EXACT = 1 << 30  # sentences: more than there can be
 ROW = "_row"  # a document's place in the batch that came in
 LEFT_OUT = [("rule", pa.string()), ("value", pa.float64()), ("limit", pa.float64()), ("detail", pa.string())]
@@ -225,7 +236,9 @@ class Chain:
         characters = pc.utf8_length(documents.column("text")).to_numpy(zero_copy_only=False)
         names = [rule for rule in self.limits if rules.BY_NAME[rule].step == rules.LENGTH]
         found = [measure(rule, characters, self.limits[rule]) for rule in names]
-        return Result(documents, [_not_empty(documents), *found])
+        sizes = _sizes(documents)
+        too_long = Measure("too_long", sizes.astype(float), np.full(len(sizes), float(LONGEST)), sizes > LONGEST)
+        return Result(documents, [_not_empty(documents), too_long, *found])
 
     def _language(self, documents: Documents) -> Result:
         found, scores = detect(documents.column("text"), self.settings.language_characters)
@@ -333,8 +346,8 @@ def _not_english(documents: Documents) -> np.ndarray:
 
 
 def _not_empty(documents: Documents) -> Measure:
-    bytes_ = pc.binary_length(documents.column("text")).to_numpy(zero_copy_only=False)
-    return Measure("empty", bytes_.astype(float), np.ones(len(bytes_)), bytes_ == 0)
+    sizes = _sizes(documents)
+    return Measure("empty", sizes.astype(float), np.ones(len(sizes)), sizes == 0)
 
 
 def _sizes(documents: Documents) -> np.ndarray:

@@ -37,7 +37,6 @@ from gptkit.kernels.affixes import (
 from gptkit.kernels.characters import (
     ALONE,
     DIGIT,
-    LETTER,
     MARK,
     PUNCTUATION,
     QUOTE,
@@ -165,7 +164,7 @@ def next_word(text, place, end, flags, walk):
             return end, end
         # Most chunks are ASCII letters, perhaps with one mark after them: no need to look further
         stop = place
-        while stop < end and text[stop] < 0x80 and flags[text[stop]] & LETTER:
+        while stop < end and latin(text[stop]):
             stop += 1
         if stop > place:
             after = stop

@@ -118,7 +118,7 @@ def compare(texts: list[str], languages: list[int]) -> None:
     assert fineweb_rows == [fineweb(text) for text in texts]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.lists(st.tuples(TEXTS, st.integers(-1, 2)), max_size=4))
 def test_counts_are_datatroves(rows: list[tuple[str, int]]) -> None:
     compare([text for text, _ in rows], [language for _, language in rows])
@@ -154,7 +154,7 @@ def test_very_repetitive_texts() -> None:
 
 def test_a_hash_hit_is_not_enough() -> None:
     """Distinct words are told apart although a small table puts many of them into the same slot."""
-    words = [f"w{number}" for number in range(20000)]
+    words = [f"w{number}" for number in range(6000)]
     compare([" ".join(words), " ".join(words + words[:300])], [0, 0])
 
 

@@ -21,7 +21,7 @@ PIECES = (
 TEXTS = st.lists(st.sampled_from([*PIECES, " ", "  ", "\n"]), max_size=24).map("".join) | st.text(max_size=40)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.lists(TEXTS, max_size=4))
 def test_words_and_sentences_are_the_reference_splitters(texts: list[str]) -> None:
     column = pa.array(texts, pa.string())
