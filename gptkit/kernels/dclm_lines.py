@@ -73,6 +73,8 @@ class _Phrases(NamedTuple):
 @functools.cache
 def _phrases(*lists: tuple[str, ...]) -> _Phrases:
     lowered = [tuple(phrase.strip().lower() for phrase in phrases) for phrases in lists]
+    if not all(phrase.isascii() for phrases in lowered for phrase in phrases):
+        raise ValueError("phrases are ASCII: the case of other letters is not known here")
     search = phrase_search({phrase: 1 for phrases in lowered for phrase in phrases})
     return _Phrases(search, *map(pack_phrases, lowered))
 

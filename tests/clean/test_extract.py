@@ -7,10 +7,11 @@ PAGE = "<html><head><title>t</title></head><body><nav>Menu</nav><article><h1>Tit
 
 @pytest.mark.parametrize("extractor", ["resiliparse", "trafilatura"])
 def test_main_text_keeps_paragraphs_and_drops_navigation(extractor):
-    text, reason = extract(PAGE.format("A first paragraph of the article.").encode(), "utf-8", extractor)
+    paragraph = "This is a first paragraph of the article, which is long enough to be taken for one. " * 5
+    text, reason = extract(PAGE.format(paragraph).encode(), "utf-8", extractor)
     assert reason is None
     lines = [line for line in text.splitlines() if line]
-    assert lines[-2:] == ["A first paragraph of the article.", "Second & last."]
+    assert lines[-2:] == [paragraph.strip(), "Second & last."]
     assert "Menu" not in text
 
 

@@ -120,7 +120,7 @@ limits = st.builds(
     counters=st.booleans(),
     min_line_words=st.sampled_from([0, 2, 4]),
     max_phrase_words=st.sampled_from([0, 3, 10]),
-    phrases_anywhere=st.sampled_from([(), ("items in cart",), ("items in cart", "views", "é")]),
+    phrases_anywhere=st.sampled_from([(), ("items in cart",), ("items in cart", "views", "no. 1")]),
     phrases_at_end=st.sampled_from([(), ("read more...",), ("more...", "read more...", "read more…")]),
     phrases_at_start=st.sampled_from([(), ("sign-in",), ("我", "sign-in")]),
 )
