@@ -73,8 +73,8 @@ class _Phrases(NamedTuple):
 @functools.cache
 def _phrases(*lists: tuple[str, ...]) -> _Phrases:
     lowered = [tuple(phrase.strip().lower() for phrase in phrases) for phrases in lists]
-    if not all(phrase.isascii() for phrases in lowered for phrase in phrases):
-        raise ValueError("phrases are ASCII: the case of other letters is not known here")
+    if any(not c.isascii() and c.upper() != c.lower() for phrases in lowered for phrase in phrases for c in phrase):
+        raise ValueError("phrases: of letters beyond ASCII only those without capitals can be sought")
     search = phrase_search({phrase: 1 for phrases in lowered for phrase in phrases})
     return _Phrases(search, *map(pack_phrases, lowered))
 
