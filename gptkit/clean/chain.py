@@ -71,6 +71,8 @@ EXACT = 1 << 30  # sentences: more than there can be
 ROW = "_row"  # a document's place in the batch that came in
 LEFT_OUT = [("rule", pa.string()), ("value", pa.float64()), ("limit", pa.float64()), ("detail", pa.string())]
 
+TEXT = pa.schema([("text", pa.string())])
+
 Documents: TypeAlias = pa.RecordBatch
 
 
@@ -124,6 +126,11 @@ class Chain:
         self.model = Quality.load(settings.quality_model) if settings.quality_model else None
 
     @property
+    def steps(self) -> list[str]:
+        """The names of the steps that are asked for of text, in order."""
+        return [name for name, _ in self._steps(TEXT, 0, {})]
+
+    @property
     def columns(self) -> list[tuple[str, pa.DataType]]:
         """The columns that documents get."""
         scores = [("language", pa.string()), ("language_score", pa.float32())]
@@ -137,7 +144,7 @@ class Chain:
         """
         funnel, rejected = Funnel(), []
         documents = batch.append_column(ROW, pa.array(np.arange(len(batch))))
-        for name, step in self._steps(documents, first, quarantine or {}):
+        for name, step in self._steps(documents.schema, first, quarantine or {}):
             result = step(documents)
             keep, reasons = _first_reasons(result.measures, len(documents))
             for measured in result.measures:
@@ -168,7 +175,7 @@ class Chain:
         """
         rows = []
         batch = batch.append_column(ROW, pa.array([0]))
-        for name, step in self._steps(batch, 0, {}, exact=True):
+        for name, step in self._steps(batch.schema, 0, {}, exact=True):
             result = step(batch)
             batch = result.documents
             for measured in result.measures:
@@ -179,7 +186,7 @@ class Chain:
         return rows, batch.drop_columns([ROW])
 
     def _steps(
-        self, batch: Documents, first: int, quarantine: Mapping[int, str], exact: bool = False
+        self, schema: pa.Schema, first: int, quarantine: Mapping[int, str], exact: bool = False
     ) -> list[tuple[str, Step]]:
         """The steps that are asked for, in order; with `exact`, nothing is counted only as far as its limit."""
         steps = {rules.BY_NAME[name].step for name in self.limits}
@@ -188,7 +195,7 @@ class Chain:
             (
                 "extract",
                 functools.partial(self._extract, first=first, quarantine=quarantine),
-                "text" not in batch.schema.names,
+                "text" not in schema.names,
             ),
             ("repair", self._repair, self.settings.repair),
             (rules.LENGTH, self._length, True),

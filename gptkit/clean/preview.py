@@ -10,11 +10,10 @@ import pyarrow as pa
 from gptkit.clean.chain import RULE_ORDER, STEPS, chain_of
 from gptkit.clean.funnel import Funnel
 from gptkit.clean.settings import CleanSettings
-from gptkit.clean.stage import warm_up
+from gptkit.clean.stage import compile_chain
 from gptkit.data.inputs import find_inputs
 from gptkit.data.pieces import cut, further_columns, merged, read
 from gptkit.engine.stage import Runtime
-from gptkit.kernels.jit import compile_kernels
 
 SAMPLES = 32  # places in the input, evenly apart
 DOCUMENTS = 200  # of each place, at most
@@ -30,7 +29,7 @@ def preview(inputs: Sequence[str], settings: CleanSettings, runtime: Runtime) ->
     Raises GptkitError where inputs are missing.
     """
     found = find_inputs(inputs, settings.text_column)
-    compile_kernels(runtime.progress.say, lambda: warm_up(settings))
+    compile_chain(settings, runtime)
     groups = cut(found.files)
     chosen = groups[:: -(-len(groups) // SAMPLES)]
     further = list(pa.schema(further_columns(found.files)))

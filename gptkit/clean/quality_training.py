@@ -215,7 +215,7 @@ def run(
         if stage.finished or not stage.begin(what):
             return stage.finished
         check_free_space(output, size)
-        compile_kernels(runtime.progress.say, quality.warm_up)
+        compile_kernels(runtime.progress.say, quality.warm_up, "quality")
         tasks = []
         for side, found in sides.items():
             whole = [[Piece(file) for file in found.files]]  # the first documents are read in order

@@ -152,7 +152,7 @@ def run(source: str, output: Path, settings: RemoveSettings, runtime: Runtime) -
         if stage.finished or not stage.begin(f"{asked} from {len(shards)} shards"):
             return stage.finished
         check_free_space(output, sum(shard.bytes for shard in shards))
-        compile_kernels(runtime.progress.say, _warm_up)
+        compile_kernels(runtime.progress.say, _warm_up, "remove")
         tasks = [RemoveTask(shard, folder, stage.out, lists) for shard in shards]
         results = stage.phase("remove", remove_task, tasks)
         made = [

@@ -42,7 +42,7 @@ def run(inputs: Sequence[str], output: Path, settings: CleanSettings, runtime: R
         if stage.finished or not stage.begin(what):
             return stage.finished
         check_free_space(output, found.bytes)
-        compile_kernels(runtime.progress.say, lambda: warm_up(settings))
+        compile_chain(settings, runtime)
         tasks = _tasks(stage, groups, pa.schema(further_columns(found.files)), settings)
         results = _limited(stage, tasks) if runtime.limit is not None else stage.phase("clean", clean_task, tasks)
         counts = _sum_counts(results)
@@ -75,8 +75,13 @@ def _further_inputs(settings: CleanSettings) -> list[dict[str, Any]]:
     return entries
 
 
-def warm_up(settings: CleanSettings) -> None:
-    """Sends a little text through the chain, which compiles its kernels and loads its lists and models."""
+def compile_chain(settings: CleanSettings, runtime: Runtime) -> None:
+    """Compiles the kernels of the chain by sending a little text through it."""
+    steps = "-".join(chain_of(settings).steps)
+    compile_kernels(runtime.progress.say, lambda: _warm_up(settings), f"clean-{steps}")
+
+
+def _warm_up(settings: CleanSettings) -> None:
     columns = {"id": "a", "url": "https://a.example/", "source": "a", "text": "“Curly” marks, and a café.\nLines."}
     batch = pa.RecordBatch.from_pydict({name: pa.array([value], pa.string()) for name, value in columns.items()})
     chain_of(settings).explain(batch)

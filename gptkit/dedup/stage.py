@@ -136,7 +136,7 @@ def run(source: str, output: Path, settings: DedupSettings, runtime: Runtime) ->
         if stage.finished or not stage.begin(what):
             return stage.finished
         check_free_space(output, documents.bytes + total * (4 * settings.bands * settings.rows + 32))
-        compile_kernels(runtime.progress.say, _warm_up)
+        compile_kernels(runtime.progress.say, _warm_up, "dedup")
         stems = [stage.scratch / f"{index:06d}" for index in range(len(chosen))]
         stage.phase(
             "sign",

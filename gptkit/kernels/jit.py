@@ -6,6 +6,7 @@ is named by the source of all kernels: numba itself does not notice when a helpe
 changes in another file than the kernel's.
 """
 
+import contextlib
 import hashlib
 import os
 import time
@@ -25,6 +26,7 @@ try:  # numba reads its cache back with pickle: the folder is ours alone
 except OSError:  # no home to write to: kernels are compiled in each process
     pass
 
+import llvmlite.binding  # noqa: E402
 import numba  # noqa: E402  (after its cache folder is named)
 
 NO_RUNTIME: dict[str, Any] = {"_nrt": False}  # not in numba's stubs
@@ -52,13 +54,21 @@ def routine(function: Callable[..., Any]) -> Callable[..., Any]:
     return numba.njit(cache=True, nogil=True, error_model="numpy", **NO_RUNTIME)(function)
 
 
-def compile_kernels(say: Callable[[str], None], warm_up: Callable[[], None]) -> None:
-    """Compiles kernels by calling `warm_up` once, so that workers find them on disk, and says so."""
+def compile_kernels(say: Callable[[str], None], warm_up: Callable[[], None], name: str) -> None:
+    """Compiles kernels by calling `warm_up`, so that workers find them on disk, and says so.
+
+    What was compiled for this processor under the same `name` before is not looked at again.
+    """
+    mark = CACHE / f"{name}-{numba.__version__}-{llvmlite.binding.get_host_cpu_name()}.ready"
+    if mark.exists():
+        return
     started, before = time.monotonic(), _misses()
     warm_up()
     misses = _misses() - before
     if misses:
         say(f"compiled {misses} kernels in {time.monotonic() - started:.1f} s (kept for next time)")
+    with contextlib.suppress(OSError):
+        mark.touch()
 
 
 def _misses() -> int:
