@@ -303,7 +303,7 @@ class Chain:
         return Result(after, [*found, _not_empty(after)], _sums(rows, C4_LINES, on))
 
     def _fineweb(self, documents: Documents) -> Result:
-        return Result(documents, measure_lines(documents.column("text"), self.limits))
+        return Result(documents, measure_lines(documents.column("text"), _not_english(documents), self.limits))
 
     def _quality(self, documents: Documents) -> Result:
         assert self.model is not None

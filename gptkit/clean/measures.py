@@ -85,7 +85,9 @@ def measure_text(
     """
     numbers = languages.numbers(codes)
     keys, key_starts, lists = _stop_words()
-    rows = counts.gopher_statistics(*string_arrays(text), character_flags(), keys, key_starts, lists[numbers])
+    content, starts = string_arrays(text)
+    counts.check_sizes(starts)
+    rows = counts.gopher_statistics(content, starts, character_flags(), keys, key_starts, lists[numbers])
     own, spaces = languages.limits()[numbers], _spaces()[numbers]
     found = []
     for rule in (rule for rule in limits if rule in TEXT):
@@ -98,9 +100,9 @@ def measure_text(
     return found
 
 
-def measure_lines(text: pa.Array, limits: Mapping[str, float]) -> list[Measure]:
-    """FineWeb's rules over a batch."""
-    rows = counts.fineweb_statistics(*string_arrays(text), character_flags(), SHORT_LINE)
+def measure_lines(text: pa.Array, wide: np.ndarray, limits: Mapping[str, float]) -> list[Measure]:
+    """FineWeb's rules over a batch; `wide` (bool [documents]): not English, lines end as they do in other scripts."""
+    rows = counts.fineweb_statistics(*string_arrays(text), character_flags(), SHORT_LINE, wide)
     return [measure(rule, LINES[rule](rows), limits[rule]) for rule in limits if rule in LINES]
 
 

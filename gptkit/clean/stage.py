@@ -33,6 +33,8 @@ def run(inputs: Sequence[str], output: Path, settings: CleanSettings, runtime: R
     Raises GptkitError where inputs are missing, or where nothing in them could be read.
     """
     found = find_inputs(inputs, settings.text_column)
+    if runtime.limit is None:  # a limit is of the first documents in the order given
+        found = found.in_one_order()
     with Stage("clean", VERSION, settings, [*found.digests, *_further_inputs(settings)], output, runtime) as stage:
         groups = cut(found.files) if runtime.limit is None else _whole_files(found.files)
         what = (

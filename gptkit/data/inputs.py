@@ -55,6 +55,11 @@ class Inputs:
         """Bytes on disk of the local files."""
         return sum(file.bytes for file in self.files)
 
+    def in_one_order(self) -> "Inputs":
+        """The same inputs in an order that does not depend on that of the arguments."""
+        files = sorted(self.files, key=lambda file: file.source)  # those of a source stay as they are
+        return Inputs(files, sorted(self.digests, key=lambda entry: (entry["name"], entry["digest"])))
+
 
 def find_inputs(arguments: Sequence[str], text_column: str = "text") -> Inputs:
     """Resolves `[NAME=]PATH` arguments: files, addresses, data sets, folders of files, outputs of stages.

@@ -14,7 +14,11 @@ from gptkit.data.streams import open_plain
 
 BATCH_BYTES = 8_000_000
 LINE_BYTES = 64_000_000  # a longer line is damage: no document is that long
-LINE_VALUES = 4_000_000  # more numbers, lists and objects in one line are damage: each takes some 64 bytes of memory
+LINE_VALUES = 4_000_000  # more values and keys in one line are damage: each takes some 64 bytes of memory or more
+COLUMNS = 1_000  # further columns at most, and names of what is left out: a hostile line has a million keys
+REPORTED_BYTES = 32_000_000  # of broken lines between two batches that are told one by one
+REPORT_COST = 300  # bytes that a report takes besides what is kept of the line, roughly
+OTHERS = "…"  # what is left out beyond that many names
 SAMPLE_LINES = 1_000  # from which the types of further columns are taken
 KNOWN = ("id", "text", "url", "source")
 TYPES: dict[type, pa.DataType] = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
@@ -28,27 +32,47 @@ def read(
     """Reads the lines that begin in bytes [start, end) as batches of id, text, url, source and `further`.
 
     A line is damage where it is no JSON object, no UTF-8, has no string in the column of text, or is
-    too long. Values of columns that `further` does not have, or of another type, are left out and
+    too long; where there are very many, the last are only counted. Values of columns that `further` does not have, or of another type, are left out and
     counted in `unfit`.
     """
     columns = {field.name: field.type for field in further}
     rows: list[dict[str, Any]] = []
-    size = 0
+    size, reported, untold = 0, 0, 0
+    offset = start
+
+    def tell_the_rest() -> None:
+        nonlocal reported, untold
+        if untold:
+            damage.append(Damage(file.relative, offset, f"and {untold:,} more broken lines up to here"))
+        reported, untold = 0, 0
+
     for offset, line in _lines(file, start, end, damage):
-        row = _parse(file, offset, line, damage)
+        try:
+            row = _parse(file, offset, line)
+        except ValueError as error:
+            reported += min(len(line), KEPT_BYTES) + REPORT_COST
+            if reported <= REPORTED_BYTES:
+                damage.append(Damage(file.relative, offset, str(error), line[:KEPT_BYTES]))
+            else:
+                untold += 1
+            continue
         if row is None:
             continue
         rows.append(row)
         size += len(line)
         if size >= BATCH_BYTES:
-            yield _batch(rows, columns, unfit)
+            tell_the_rest()
+            batch = _batch(rows, columns, unfit)
+            del row, line  # they may be as long as a line can be, and the next one is read beside what is held
             rows, size = [], 0
+            yield batch
+    tell_the_rest()
     if rows:
         yield _batch(rows, columns, unfit)
 
 
 def further_columns(file: InputFile) -> list[pa.Field]:
-    """The columns of the first lines besides id, text, url and source.
+    """The columns of the first lines besides id, text, url and source, the first `COLUMNS` of them.
 
     Mixed numbers are float64; everything that is no string, number or boolean is kept as JSON text.
     """
@@ -56,9 +80,12 @@ def further_columns(file: InputFile) -> list[pa.Field]:
     for count, (_, line) in enumerate(_lines(file, 0, None, [])):
         if count == SAMPLE_LINES:
             break
-        row = _parse(file, 0, line, [])
-        for name, value in (row or {}).items():
-            if name not in KNOWN and value is not None:
+        try:
+            row = _parse(file, 0, line) or {}
+        except ValueError:
+            continue
+        for name, value in row.items():
+            if name not in KNOWN and value is not None and (name in types or len(types) < COLUMNS):
                 types[name] = common_type(types.get(name), TYPES.get(type(value), pa.string()))
     return [pa.field(name, kind) for name, kind in types.items()]
 
@@ -72,19 +99,16 @@ def common_type(one: pa.DataType | None, other: pa.DataType) -> pa.DataType:
     return pa.string()
 
 
-def _parse(file: InputFile, offset: int, line: bytes, damage: list[Damage]) -> dict[str, Any] | None:
+def _parse(file: InputFile, offset: int, line: bytes) -> dict[str, Any] | None:
+    """The document of a line; None where it is blank. Raises ValueError with the reason where it is damage."""
     line = line.removeprefix(BOM) if offset == 0 else line
     if not line.strip():
         return None
-    try:
-        if len(line) > LINE_VALUES and sum(map(line.count, (b",", b"[", b"{"))) > LINE_VALUES:
-            raise ValueError(f"a line of over {LINE_VALUES:,} values")
-        row = _load(line)
-        if not isinstance(row, dict) or not isinstance(row.get(file.text_column), str):
-            raise ValueError(f"no JSON object with a string '{file.text_column}'")
-    except ValueError as error:
-        damage.append(Damage(file.relative, offset, str(error), line[:KEPT_BYTES]))
-        return None
+    if len(line) > LINE_VALUES and sum(map(line.count, (b",", b"[", b"{", b":"))) > LINE_VALUES:
+        raise ValueError(f"a line of over {LINE_VALUES:,} values")
+    row = _load(line)
+    if not isinstance(row, dict) or not isinstance(row.get(file.text_column), str):
+        raise ValueError(f"no JSON object with a string '{file.text_column}'")
     row["text"] = row.pop(file.text_column)
     own = row.get("id")
     row["id"] = str(own) if isinstance(own, str | int) and own != "" else document_id(file, offset)
@@ -103,7 +127,9 @@ def _load(line: bytes) -> Any:
 
 def _batch(rows: list[dict[str, Any]], further: dict[str, pa.DataType], unfit: Counter[str]) -> pa.RecordBatch:
     for row in rows:
-        unfit.update(name for name in row if name not in further and name not in KNOWN and row[name] is not None)
+        for name, value in row.items():
+            if name not in further and name not in KNOWN and value is not None:
+                unfit[name if name in unfit or len(unfit) < COLUMNS else OTHERS] += 1
     fields = [pa.field(name, pa.string()) for name in KNOWN]
     arrays = [pa.array([row[name] for row in rows], pa.string()) for name in KNOWN]
     for name, kind in further.items():

@@ -149,6 +149,8 @@ def further_columns(files: Sequence[InputFile]) -> list[pa.Field]:
     fields: dict[str, pa.DataType] = {}
     for file in files:
         for field in _further(file):
+            if field.name not in fields and len(fields) >= jsonl.COLUMNS and file.format == "jsonl":
+                continue
             fields[field.name] = jsonl.common_type(fields.get(field.name), field.type)
     return [pa.field(name, kind) for name, kind in fields.items()]
 

@@ -95,7 +95,7 @@ def character_flags() -> np.ndarray:
     for low, high in SYMBOL_CONTROLS:
         flags[low : high + 1] |= SYMBOL
     for low, high in _ranges(TERMINAL_RANGES):
-        flags[low : high + 1] |= TERMINAL | SYMBOL
+        flags[low : high + 1] |= TERMINAL | SYMBOL | (ALONE | PREFIX | SUFFIX if low >= 0x80 else 0)
     for low, high in ((0x3001, 0x303F), (0xFF00, 0xFF65)):  # punctuation as wide as an ideograph
         flags[low : high + 1][flags[low : high + 1] & PUNCTUATION > 0] |= ALONE | PREFIX | SUFFIX
     return flags

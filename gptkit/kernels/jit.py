@@ -14,6 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding
+import numba
+
 SOURCES = sorted(Path(__file__).parent.glob("*.py"))
 SOURCE = hashlib.sha256(b"\0".join(path.read_bytes() for path in SOURCES)).hexdigest()[:16]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gptkit" / "numba" / SOURCE
@@ -22,12 +25,10 @@ try:  # numba reads its cache back with pickle: the folder is ours alone
     CACHE.mkdir(mode=0o700, parents=True, exist_ok=True)
     CACHE.chmod(0o700)
     CACHE.parent.chmod(0o700)
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(CACHE))
+    numba.config.CACHE_DIR = str(CACHE)  # type: ignore[attr-defined]
 except OSError:  # no home to write to: kernels are compiled in each process
     pass
 
-import llvmlite.binding  # noqa: E402
-import numba  # noqa: E402  (after its cache folder is named)
 
 NO_RUNTIME: dict[str, Any] = {"_nrt": False}  # not in numba's stubs
 KERNELS: list[Any] = []  # all that were declared so far

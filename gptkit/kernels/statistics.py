@@ -11,6 +11,7 @@ import numpy as np
 
 from gptkit.kernels.characters import LETTER, LINE_END, SPACE, SYMBOL, TERMINAL, character_before, decode, flags_at
 from gptkit.kernels.jit import helper, kernel, routine
+from gptkit.kernels.line_ends import has_wide_end_mark
 from gptkit.kernels.ngrams import (
     PADDING,
     duplicate_grams,
@@ -272,11 +273,13 @@ def gopher_statistics(texts, starts, flags, stop_words, stop_starts, languages):
 
 
 @kernel
-def fineweb_statistics(texts, starts, flags, short):
+def fineweb_statistics(texts, starts, flags, short, wide):
     """int64 [documents, FINEWEB_COLUMNS]: one row of counts a document (the columns' names are above).
 
     A line ends at "\\n"; lines of white space alone do not count. A short line has at most `short`
-    characters. texts, starts, flags: as for `gopher_statistics`.
+    characters. A line is terminated where its last character is a terminal mark, and in documents
+    that are `wide` (bool [documents]: not English) also where `has_wide_end_mark`.
+    texts, starts, flags: as for `gopher_statistics`.
     """
     documents = len(starts) - 1
     rows = np.zeros((documents, FINEWEB_COLUMNS), np.int64)
@@ -306,7 +309,10 @@ def fineweb_statistics(texts, starts, flags, short):
             row[LINE_CHARACTERS] += characters
             if not blank:
                 row[TEXT_LINES] += 1
-                row[TERMINATED_LINES] += last & TERMINAL > 0
+                ended = last & TERMINAL > 0
+                if not ended and wide[document]:
+                    ended = has_wide_end_mark(text, line, place, flags)
+                row[TERMINATED_LINES] += ended
                 row[SHORT_LINES] += characters <= short
                 if seen_before(text, line, place, table, mask, spans, distinct):
                     row[DUPLICATE_LINE_CHARACTERS] += characters

@@ -36,7 +36,7 @@ def kernel_chain(text: pa.Array, stop_words: tuple[np.ndarray, np.ndarray]) -> N
     english = np.full(len(text), numbers(["en"])[0], np.int32)
     gopher_statistics(*string_arrays(text), flags, *stop_words, english)
     edited, _ = edit_c4(text, np.zeros(len(text), np.bool_), C4Limits())
-    fineweb_statistics(*string_arrays(edited), flags, SHORT_LINE)
+    fineweb_statistics(*string_arrays(edited), flags, SHORT_LINE, np.zeros(len(text), np.bool_))
 
 
 def start_up(folder: Path) -> float:

@@ -8,8 +8,6 @@ import gzip
 import io
 import json
 import os
-import re
-import signal
 import subprocess
 import sys
 import time
@@ -30,9 +28,13 @@ MEMORY_MB = 1_000
 MEGABYTE = 1_000_000
 EVERYTHING = ("--rules", "none", "--language", "any", "--keep-rejected")
 ALL_RULES = ("--rules", "gopher,c4,fineweb,dclm", "--language", "any", "--keep-rejected", "--pii")
-PROSE = " ".join(
-    f"It is said that the river number {n} has to be crossed with care, and of those who have tried it {n * 7} came back."
-    for n in range(6)
+PROSE = (
+    "The ferry left the quay before sunrise, and most of those on board were asleep until the lights of the far shore "
+    "came into view. An old man who had made this crossing every week for thirty years told anyone willing to listen "
+    "that the channel used to be wider, that the pilots knew each sandbank by name, and that nobody had drowned here "
+    "since the lighthouse was built.\nHis daughter, who had heard all of this before, poured tea from a flask and "
+    "watched the gulls. When the engine slowed down she folded her newspaper, helped him to his feet, and asked "
+    "whether he would like to walk to the market or wait for a bus. They walked, as they always did."
 )
 # Runs a command and prints its exit code and the most memory that it or a process below it had, in MB.
 # A process begins with the peak of the one that started it, so this small one stands between.
@@ -207,18 +209,32 @@ GZIPPED = "Content-Encoding: gzip"
 NESTED = 100_000
 CASES = {
     # bombs
-    "line_2gb_gz": Case(".jsonl.gz", lambda p: packed_lines(p, [bytes(50 * M)] * 40 + [b"\n"]), "a line of over", slow=True),
-    "line_10gb_zst": Case(".jsonl.zst", lambda p: packed_lines(p, [bytes(50 * M)] * 200 + [b"\n"]), "a line of over", slow=True),
+    "line_2gb_gz": Case(
+        ".jsonl.gz", lambda p: packed_lines(p, [bytes(50 * M)] * 40 + [b"\n"]), "a line of over", slow=True
+    ),
+    "line_10gb_zst": Case(
+        ".jsonl.zst", lambda p: packed_lines(p, [bytes(50 * M)] * 200 + [b"\n"]), "a line of over", slow=True
+    ),
     "line_100mb_gz": Case(".jsonl.gz", lambda p: packed_lines(p, [bytes(50 * M)] * 2 + [b"\n"]), "a line of over"),
     "line_2gb_plain": Case(".jsonl", sparse_line, "a line of over", slow=True),
-    "packed_twice": Case(".jsonl.gz", lambda p: p.write_bytes(gzip.compress(gzip.compress(document("a")))), "is packed, and once more"),
+    "packed_twice": Case(
+        ".jsonl.gz", lambda p: p.write_bytes(gzip.compress(gzip.compress(document("a")))), "is packed, and once more"
+    ),
     "body_gzip_1gb": Case(".warc.gz", packed_body(gzip_bomb(1000 * M), GZIPPED), "the body unpacks to over"),
     "body_gzip_gzip_1gb": Case(".warc.gz", packed_body(gzip_bomb(1000 * M, 2), GZIPPED), "the body unpacks to over"),
-    "body_zstd_1gb": Case(".warc.gz", packed_body(zstd_bomb(1000 * M), "Content-Encoding: zstd"), "the body unpacks to over"),
-    "body_packed_twice": Case(".warc.gz", packed_body(gzip.compress(gzip.compress(page("hostile"))), "Content-Encoding: gzip, gzip"), "kept"),
+    "body_zstd_1gb": Case(
+        ".warc.gz", packed_body(zstd_bomb(1000 * M), "Content-Encoding: zstd"), "the body unpacks to over"
+    ),
+    "body_packed_twice": Case(
+        ".warc.gz", packed_body(gzip.compress(gzip.compress(page("hostile"))), "Content-Encoding: gzip, gzip"), "kept"
+    ),
     "body_packed_6_times": Case(".warc.gz", packed_body(gzip_bomb(M, 6), GZIPPED), "packed more than"),
-    "record_1gb": Case(".warc.gz", lambda p: archive(p, gzip.compress(record(b"", length=1000 * M) + bytes(1000 * M), 1)), "a record of over"),
-    "warc_header_50mb": Case(".warc.gz", lambda p: archive(p, b"WARC/1.0\r\nX: " + b"a" * 50 * M + b"\r\n\r\n")  , "?"),
+    "record_1gb": Case(
+        ".warc.gz",
+        lambda p: archive(p, gzip.compress(record(b"", length=1000 * M) + bytes(1000 * M), 1)),
+        "a record of over",
+    ),
+    "warc_header_50mb": Case(".warc.gz", lambda p: archive(p, b"WARC/1.0\r\nX: " + b"a" * 50 * M + b"\r\n\r\n"), "?"),
     "warc_headers_1m": Case(".warc.gz", lambda p: archive(p, b"WARC/1.0\r\n" + b"X: a\r\n" * M + b"\r\n"), "?"),
     "http_header_30mb": Case(".warc.gz", packed_body(page("hostile"), "X: " + "a" * 30 * M), "?"),
     "http_headers_1m": Case(".warc.gz", packed_body(page("hostile"), *["X: a"] * M), "?"),
@@ -227,18 +243,40 @@ CASES = {
     "json_deep": Case(".jsonl", jsonl(b'{"text": "a", "x": ' + b"[" * NESTED + b"]" * NESTED + b"}"), "?"),
     "json_deep_text": Case(".jsonl", jsonl(b"[" * 3 * M), "?"),
     "json_keys": Case(".jsonl", jsonl(b'{"text": "a"' + b"".join(b',"k%d":1' % n for n in range(100_000)) + b"}"), "?"),
-    "json_keys_3m": Case(".jsonl", jsonl(b'{"text": "a"' + b"".join(b',"k%d":1' % n for n in range(3_900_000)) + b"}"), "?", slow=True),
+    "json_keys_3m": Case(
+        ".jsonl", jsonl(b'{"text": "a"' + b"".join(b',"k%d":1' % n for n in range(3_900_000)) + b"}"), "?", slow=True
+    ),
     "json_number": Case(".jsonl", jsonl(b'{"text": "a", "x": 1' + b"0" * M + b"}"), "?"),
     "json_nul": Case(".jsonl", jsonl(b'{"text": "a\x00b"}'), "no JSON"),
     "json_nul_escaped": Case(".jsonl", jsonl(b'{"text": "a\\u0000b"}'), "kept"),
     "json_surrogate": Case(".jsonl", jsonl(b'{"text": "a \\ud800 b"}'), "no JSON"),
     "json_values": Case(".jsonl", jsonl(b'{"text": "a", "x": [' + b"[]," * 10 * M + b"1]}"), "a line of over"),
     "json_text_63mb": Case(".jsonl", jsonl(b'{"text": "\xf0\x9f\x98\x80' + b"a" * 63 * M + b'"}'), "too_long"),
-    "json_text_10x63mb": Case(".jsonl.gz", lambda p: packed_lines(p, [b'{"text": "\xf0\x9f\x98\x80' + b"a " * 31 * M + b'"}\n'] * 10), "too_long", 10, slow=True),
+    "json_text_10x63mb": Case(
+        ".jsonl.gz",
+        lambda p: packed_lines(p, [b'{"text": "\xf0\x9f\x98\x80' + b"a " * 31 * M + b'"}\n'] * 10),
+        "too_long",
+        10,
+        slow=True,
+    ),
+    "broken_lines_8m": Case(".jsonl", jsonl(*[b"x"] * 8 * M), "?"),
+    "broken_lines_gz_20m": Case(".jsonl.gz", lambda p: packed_lines(p, [b"x\n" * M] * 20), "?", slow=True),
+    "broken_long_lines_gz": Case(
+        ".jsonl.gz", lambda p: packed_lines(p, [(b"x" * 99_999 + b"\n") * 500] * 40), "?", slow=True
+    ),
+    "keys_new_each_line": Case(
+        ".jsonl",
+        jsonl(*[b'{"text": "a"' + b"".join(b',"k%d_%d":1' % (m, n) for n in range(1000)) + b"}" for m in range(200)]),
+        "?",
+    ),
     # pages
     **{f"nested_{t}": Case(".warc.gz", html(f"<{t}>" * NESTED), "?") for t in ("div", "span", "table")},
     "nested_div_utf16": Case(".warc.gz", html("\ufeff" + "<div>" * NESTED, "utf-16-le"), "?"),
     "nested_span_utf16": Case(".warc.gz", html("\ufeff" + "<span>" * NESTED, "utf-16-le"), "?"),
+    "nested_article": Case(".warc.gz", html("<article>" * NESTED), "?", slow=True),
+    "formatting_3000": Case(".warc.gz", html("".join(f"<p><font size={n}>" for n in range(3_000))), "?"),
+    "formatting_8000": Case(".warc.gz", html("".join(f"<p><font size={n}>" for n in range(8_000))), "?", slow=True),
+    "breaks_8m": Case(".warc.gz", html("<br>" * 7 * M), "?"),
     "comments": Case(".warc.gz", html("<!--" * 5 * M), "?"),
     "comment_20mb": Case(".warc.gz", html("<!-- " + "a" * 20 * M), "?"),
     "attributes": Case(".warc.gz", html("<div " + " ".join(f"a{n}=b" for n in range(M)) + ">"), "?"),
@@ -257,11 +295,38 @@ CASES = {
     "one_letter_lines_15mb": Case(".jsonl", text_line("a\n" * (15 * M // 2)), "?"),
     "amp_amp_15mb": Case(".jsonl", text_line("&" + "amp;" * (15 * M // 4)), "?"),
     "amps_15mb": Case(".jsonl", text_line("&amp;" * 3 * M), "?"),
-    "marks_15mb": Case(".jsonl", lambda p: lines(p, json.dumps({"id": "hostile", "text": "e" + "\u0301" * (15 * M // 2)}, ensure_ascii=False).encode() + b"\n"), "?"),
-    "marks_two_15mb": Case(".jsonl", lambda p: lines(p, json.dumps({"id": "hostile", "text": "e" + "\u0301\u0323" * (15 * M // 4)}, ensure_ascii=False).encode() + b"\n"), "?"),
+    "marks_15mb": Case(
+        ".jsonl",
+        lambda p: lines(
+            p,
+            json.dumps({"id": "hostile", "text": "e" + "\u0301" * (15 * M // 2)}, ensure_ascii=False).encode() + b"\n",
+        ),
+        "?",
+    ),
+    "marks_two_15mb": Case(
+        ".jsonl",
+        lambda p: lines(
+            p,
+            json.dumps({"id": "hostile", "text": "e" + "\u0301\u0323" * (15 * M // 4)}, ensure_ascii=False).encode()
+            + b"\n",
+        ),
+        "?",
+    ),
     "e_mail_15mb": Case(".jsonl", text_line("a." * (15 * M // 2) + "@"), "?"),
     "e_mail_ats_15mb": Case(".jsonl", text_line("a@" * (15 * M // 2)), "?"),
-    "mojibake_15mb": Case(".jsonl", lambda p: lines(p, json.dumps({"id": "hostile", "text": "Ã‚" * (3 * M) + "©"}, ensure_ascii=False).encode() + b"\n"), "?"),
-    "mojibake_short_lines": Case(".jsonl", lambda p: lines(p, json.dumps({"id": "hostile", "text": "donâ€™t\n" * (M)}, ensure_ascii=False).encode() + b"\n"), "?"),
+    "mojibake_15mb": Case(
+        ".jsonl",
+        lambda p: lines(
+            p, json.dumps({"id": "hostile", "text": "Ã‚" * (3 * M) + "©"}, ensure_ascii=False).encode() + b"\n"
+        ),
+        "?",
+    ),
+    "mojibake_short_lines": Case(
+        ".jsonl",
+        lambda p: lines(
+            p, json.dumps({"id": "hostile", "text": "donâ€™t\n" * (M)}, ensure_ascii=False).encode() + b"\n"
+        ),
+        "?",
+    ),
     "html_file_40mb": Case(".html", lambda p: p.write_bytes(b"<p>a" * 10 * M), "a document of over"),
 }

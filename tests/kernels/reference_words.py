@@ -39,7 +39,11 @@ MARK = _class(lambda character: _category(character)[0] == "M")
 WORDLIKE = LETTER + MARK
 DIGIT = _class(lambda character: _category(character) == "Nd")
 UNSPACED = _class(_unspaced, above=True)
-ALONE = _class(lambda character: _category(character) == "So" or _wide(character))
+ALONE = _class(
+    lambda character: (
+        _category(character) == "So" or _wide(character) or (character in TERMINAL_MARKS and character > "\x7f")
+    )
+)
 CURRENCY = _class(lambda character: _category(character) == "Sc")
 QUOTE = re.escape(QUOTES)
 BOTH_ENDS = re.escape(QUOTES + EDGES) + ALONE

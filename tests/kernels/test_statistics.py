@@ -109,7 +109,9 @@ def kernel_rows(texts: list[str], languages: list[int]) -> tuple[list[list[int]]
     check_sizes(starts)
     stops = stop_word_table(STOP_WORDS)
     rows = gopher_statistics(content, starts, character_flags(), *stops, np.array(languages, np.int32))
-    return rows.tolist(), fineweb_statistics(content, starts, character_flags(), SHORT).tolist()
+    return rows.tolist(), fineweb_statistics(
+        content, starts, character_flags(), SHORT, np.zeros(len(starts) - 1, np.bool_)
+    ).tolist()
 
 
 def compare(texts: list[str], languages: list[int]) -> None:
