@@ -277,7 +277,8 @@ class Chain:
             limits = limits._replace(phrases_anywhere=(), phrases_at_end=(), phrases_at_start=())
         text, rows = edit_dclm(documents.column("text"), _not_english(documents), limits)
         after = _with(documents, "text", text)
-        removed = 1 - rows[:, dclm_lines.WORDS_AFTER] / np.maximum(rows[:, dclm_lines.WORDS_BEFORE], 1)
+        before, left = rows[:, dclm_lines.WORDS_BEFORE], rows[:, dclm_lines.WORDS_AFTER]
+        removed = (before - left) / np.maximum(before, 1)  # both are 0 where no line changed
         found = [measure("max_removed_words", removed, on["max_removed_words"])] if "max_removed_words" in on else []
         return Result(after, [*found, _not_empty(after)], _sums(rows, DCLM_LINES, on))
 

@@ -98,8 +98,8 @@ def test_c4_takes_lines_and_documents():
 def test_dclm_takes_lines_and_documents_that_lose_too_much():
     noise = "3 likes\n2024\nSHOUTED\n"
     lines = [rule for rule in resolve(["dclm"]) if rule not in resolve(["gopher"])]
-    kept, lost = verdicts([SENTENCES + noise, SENTENCES + noise * 4], "none", *lines)
-    assert kept[0] is None
+    kept, lost, unchanged = verdicts([SENTENCES + noise, SENTENCES + noise * 4, SENTENCES], "none", *lines)
+    assert kept[0] is unchanged[0] is None
     assert lost[0] == "max_removed_words"
     outcome = Chain(CleanSettings(rules=("none", *lines), language=("any",))).run(documents([SENTENCES + noise]))
     assert outcome.kept.column("text").to_pylist() == [SENTENCES.strip()]
