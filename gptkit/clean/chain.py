@@ -25,6 +25,7 @@ from gptkit.kernels.dclm_lines import DclmLimits, edit_dclm
 
 GOPHER = "gopher"  # its rules on repetition and on quality look at the same statistics
 STEPS = (
+    "quarantine",
     "urls",
     "extract",
     "repair",
@@ -39,12 +40,12 @@ STEPS = (
 )
 # Reasons besides the rules, in the order in which they are asked
 REASONS = (
+    "quarantine",
     "url_domain",
     "url_list",
     "url_word",
     "url_soft_words",
     "url_substring",
-    "quarantine",
     "extract",
     "empty",
     "too_long",
@@ -68,7 +69,7 @@ DCLM_LINES = {
 }
 LONGEST = 16_000_000  # bytes of a document: the rules' kernels take up to 45 times that for a while
 EXACT = 1 << 30  # sentences: more than there can be
-ROW = "_row"  # a document's place in the batch that came in
+ROW = "\0row"  # no input has a column of that name: a document's place in the batch that came in
 LEFT_OUT = [("rule", pa.string()), ("value", pa.float64()), ("limit", pa.float64()), ("detail", pa.string())]
 
 TEXT = pa.schema([("text", pa.string())])
@@ -143,7 +144,7 @@ class Chain:
         those that are not to be touched, and why.
         """
         funnel, rejected = Funnel(), []
-        documents = batch.append_column(ROW, pa.array(np.arange(len(batch))))
+        documents = _numbered(batch)
         for name, step in self._steps(documents.schema, first, quarantine or {}):
             result = step(documents)
             keep, reasons = _first_reasons(result.measures, len(documents))
@@ -174,7 +175,7 @@ class Chain:
         data for the document's language.
         """
         rows = []
-        batch = batch.append_column(ROW, pa.array([0]))
+        batch = _numbered(batch)
         for name, step in self._steps(batch.schema, 0, {}, exact=True):
             result = step(batch)
             batch = result.documents
@@ -191,12 +192,13 @@ class Chain:
         """The steps that are asked for, in order; with `exact`, nothing is counted only as far as its limit."""
         steps = {rules.BY_NAME[name].step for name in self.limits}
         asked: list[tuple[str, Step, bool]] = [
-            ("urls", self._urls, self.lists is not None),
             (
-                "extract",
-                functools.partial(self._extract, first=first, quarantine=quarantine),
-                "text" not in schema.names,
+                "quarantine",
+                functools.partial(self._quarantine, first=first, quarantine=quarantine),
+                bool(quarantine),
             ),
+            ("urls", self._urls, self.lists is not None),
+            ("extract", functools.partial(self._extract, first=first), "text" not in schema.names),
             ("repair", self._repair, self.settings.repair),
             (rules.LENGTH, self._length, True),
             ("language", self._language, True),
@@ -219,22 +221,22 @@ class Chain:
         ]
         return Result(documents, found)
 
-    def _extract(self, documents: Documents, first: int, quarantine: Mapping[int, str]) -> Result:
+    def _quarantine(self, documents: Documents, first: int, quarantine: Mapping[int, str]) -> Result:
+        rows = documents.column(ROW).to_pylist()
+        return Result(documents, [_named("quarantine", [quarantine.get(first + row) for row in rows])])
+
+    def _extract(self, documents: Documents, first: int) -> Result:
         columns = (documents.column(name).to_pylist() for name in (ROW, "charset"))
-        texts: list[str | None] = []
-        failed: list[str | None] = []
-        held: list[str | None] = []
+        texts, failed = [], []
         for row, charset, page in zip(*columns, documents.column("html"), strict=True):
-            held.append(quarantine.get(first + row))
-            text, reason = "", None
-            if held[-1] is None:
-                watch.at(first + row)
-                text, reason = extract(page.as_py(), charset, self.settings.extractor)
+            watch.at(first + row)
+            text, reason = extract(page.as_py(), charset, self.settings.extractor)
             texts.append(text)
             failed.append(reason)
-        watch.leave()
-        found = [_named("quarantine", held), _named("extract", failed)]
-        return Result(_with(documents.drop_columns(["html", "charset"]), "text", pa.array(texts, pa.string())), found)
+        if len(documents) > 1:
+            watch.at_many()
+        after = _with(documents.drop_columns(["html", "charset"]), "text", pa.array(texts, pa.string()))
+        return Result(after, [_named("extract", failed)])
 
     def _repair(self, documents: Documents) -> Result:
         return Result(_with(documents, "text", repair(documents.column("text"))))
@@ -287,7 +289,7 @@ class Chain:
         limits = C4Limits(
             max_word_characters=int(on.get("max_word_characters", 0)),
             min_line_words=int(on.get("min_line_words", 0)),
-            sentences=int(np.ceil(on.get("min_sentences", 0))),
+            sentences=EXACT if exact and "min_sentences" in on else int(np.ceil(on.get("min_sentences", 0))),
             **{name: name in on for name in C4_SWITCHES},
         )
         text, rows = edit_c4(documents.column("text"), _not_english(documents), limits)
@@ -330,6 +332,13 @@ def _row(
     """A line of an explanation; numbers that are none become None."""
     numbers = {name: None if np.isnan(n) else float(n) for name, n in (("value", value), ("limit", limit))}
     return {"step": step, "rule": rule, **numbers, "broken": broken, "detail": detail}
+
+
+def _numbered(batch: Documents) -> Documents:
+    """The batch with its rows' numbers; a text that is null is empty."""
+    if "text" in batch.schema.names and batch.column("text").null_count:
+        batch = _with(batch, "text", pc.fill_null(batch.column("text"), ""))
+    return batch.append_column(ROW, pa.array(np.arange(len(batch))))
 
 
 def _with(documents: Documents, name: str, column: pa.Array) -> Documents:

@@ -1,8 +1,7 @@
 """What every rule says of one document: of a file, or of a run's output."""
 
-import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,16 +54,27 @@ def _documents(path: str, settings: CleanSettings) -> Iterator[pa.RecordBatch]:
             yield from read(piece, further, [], Counter())
 
 
-def find_in_output(folder: Path, identity: str) -> tuple[pa.RecordBatch | None, dict[str, Any], CleanSettings]:
-    """A document of a finished run by its id: its text if it is there, what was decided, and the run's settings.
+def find_in_output(
+    folder: Path, identity: str, given: Mapping[str, Any]
+) -> tuple[pa.RecordBatch | None, dict[str, Any], CleanSettings]:
+    """A document of a finished run by its id: its text if it is there, what was decided, and the settings.
 
+    The settings are the run's but for those `given`. The text is as the run wrote it: of a document
+    that was kept, without what rules took out of it.
     What was decided has `kept` and, for a rejected document, `rule`, `value`, `limit` and `detail`.
     Raises GptkitError where the folder is no output of clean, or has no such document.
     """
     manifest = read_manifest(folder)
     if manifest.plan.stage != "clean":
         raise GptkitError(f"{folder}: holds the output of '{manifest.plan.stage}'; documents are explained by clean's")
-    settings = make_settings(CleanSettings, manifest.plan.settings, str(folder))
+    for name, option in (("a quality model", "quality_model"), ("block lists", "block_")):
+        used = any(entry.get("name") == name.removeprefix("a ") for entry in manifest.plan.inputs)
+        if used and not any(key.startswith(option) or key == "soft_words" for key in given):
+            flag = option.replace("_", "-")
+            raise GptkitError(
+                f"{folder}: was made with {name}; name what it was with --{flag}{'…' * flag.endswith('-')}"
+            )
+    settings = make_settings(CleanSettings, manifest.plan.settings | dict(given), str(folder))
     found = _look(folder, manifest, "documents", identity)
     if found is not None:
         return found, {"kept": True}, settings
@@ -89,8 +99,3 @@ def _plain(batch: pa.RecordBatch, source: str) -> pa.RecordBatch:
     if "source" not in batch.schema.names:
         batch = batch.append_column("source", pa.array([source]))
     return batch
-
-
-def settings_given(names: Sequence[str], chosen: CleanSettings, recorded: CleanSettings) -> CleanSettings:
-    """The recorded settings with those that were named on the command line."""
-    return dataclasses.replace(recorded, **{name: getattr(chosen, name) for name in names})

@@ -94,7 +94,7 @@ def measure_text(
         limit: float | np.ndarray = limits[rule]
         if rule in BY_LANGUAGE and rule not in explicit:
             limit = own[:, BY_LANGUAGE[rule]]
-        elif NGRAMS.get(rule, NGRAM_CHARACTERS) < NGRAM_CHARACTERS:
+        elif NGRAMS.get(rule, NGRAM_CHARACTERS) < NGRAM_CHARACTERS and rule not in explicit:
             limit = np.where(spaces, limit, np.nan)
         found.append(measure(rule, TEXT[rule](rows), limit))
     return found

@@ -17,6 +17,7 @@ from gptkit.engine.stage import Runtime
 
 SAMPLES = 32  # places in the input, evenly apart
 DOCUMENTS = 200  # of each place, at most
+WARM_UP = 20  # documents
 SECONDS = 10.0  # after which no further place is looked at
 
 
@@ -36,10 +37,13 @@ def preview(inputs: Sequence[str], settings: CleanSettings, runtime: Runtime) ->
     chain, funnel = chain_of(settings), Funnel()
     total = sum(piece.weight for pieces in groups for piece in pieces)
     seen = Counter[str]()
-    started = time.monotonic()
+    started = 0.0
     for pieces in chosen:
         for batch in merged(read(pieces[0], further, [], Counter())):
             some = batch[:DOCUMENTS]
+            if not started:
+                chain.run(some[:WARM_UP])  # what is loaded once is no part of the rate
+                started = time.monotonic()
             outcome = chain.run(some)
             funnel.merge(outcome.funnel)
             seen.update(documents_in=len(some), documents_out=len(outcome.kept))
@@ -49,6 +53,10 @@ def preview(inputs: Sequence[str], settings: CleanSettings, runtime: Runtime) ->
             break
     seconds = time.monotonic() - started
     share = min(1.0, seen["bytes_in"] / total) if total else 1.0
+    if runtime.limit is not None and share:  # of the documents that will be read
+        most = seen["documents_in"] / share
+        total = round(total * min(1.0, runtime.limit / most))
+        share = min(1.0, seen["bytes_in"] / max(1, total))
     rate = seen["bytes_in"] / seconds
     table = funnel.counts(STEPS, RULE_ORDER)
     bytes_out = table["steps"][-1]["bytes_out"] if table["steps"] else 0

@@ -61,7 +61,9 @@ RULES = (
     Rule(
         "navigation_lines", DCLM, 1, "'Items in cart', 'read more...', 'sign-in' go from short lines.", "switch", True
     ),
-    Rule("max_removed_words", DCLM, 0.05, "Share of words that these five may take before the document goes."),
+    Rule(
+        "max_removed_words", DCLM, 0.05, "Share of words that DCLM's rules on lines may take before the document goes."
+    ),
     Rule("max_word_characters", C4, 1_000, "Longest word of a line.", "characters", lines=True),
     Rule("citations", C4, 1, "[1], [edit] and [citation needed] go from lines.", "switch", lines=True),
     Rule("end_mark", C4, 1, "Lines must end in . ? ! or a quotation mark, and not in '...'.", "switch", lines=True),
@@ -99,15 +101,29 @@ OFF = "off"
 
 
 def resolve(chosen: Iterable[str]) -> dict[str, float]:
-    """The rules that are on and their limits, from sets and single rules: NAME, NAME=LIMIT, -NAME, NAME=off.
+    """The rules that are on and their limits, from sets and single rules: NAME, NAME=LIMIT, -NAME, NAME=off, -SET.
 
     Sets add up; what stands later changes what stands before. Raises ValueError naming what is
     unknown and the nearest known name.
     """
-    limits: dict[str, float] = {}
+    return {name: limit for name, (limit, _) in _choose(chosen).items()}
+
+
+def explicit(chosen: Iterable[str]) -> frozenset[str]:
+    """The rules whose limit was given with them; it holds for every language."""
+    return frozenset(name for name, (_, own) in _choose(chosen).items() if own)
+
+
+def _choose(chosen: Iterable[str]) -> dict[str, tuple[float, bool]]:
+    """The limit of each rule that is on, and whether it was given."""
+    limits: dict[str, tuple[float, bool]] = {}
     for entry in chosen:
         if entry in SETS:
-            limits |= {name: BY_NAME[name].usual for name in SETS[entry]}
+            limits |= {name: (BY_NAME[name].usual, False) for name in SETS[entry]}
+            continue
+        if entry.startswith("-") and entry[1:] in SETS:
+            for name in SETS[entry[1:]]:
+                limits.pop(name, None)
             continue
         name, equals, value = entry.lstrip("-").partition("=")
         name = name.strip().replace("-", "_")
@@ -116,13 +132,8 @@ def resolve(chosen: Iterable[str]) -> dict[str, float]:
         if entry.startswith("-") or value.strip() == OFF:
             limits.pop(name, None)
         else:
-            limits[name] = _limit(BY_NAME[name], value) if equals else BY_NAME[name].usual
+            limits[name] = (_limit(BY_NAME[name], value), True) if equals else (BY_NAME[name].usual, False)
     return {rule.name: limits[rule.name] for rule in RULES if rule.name in limits}
-
-
-def explicit(chosen: Iterable[str]) -> frozenset[str]:
-    """The rules that were given a limit of their own, which then holds for every language."""
-    return frozenset(entry.partition("=")[0].strip().replace("-", "_") for entry in chosen if "=" in entry)
 
 
 def _limit(rule: Rule, text: str) -> float:

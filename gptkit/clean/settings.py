@@ -14,11 +14,11 @@ class CleanSettings:
     rules: Annotated[
         tuple[str, ...],
         "Sets of rules (gopher, c4, fineweb, dclm, gpt3, none, and others) and single rules: "
-        "NAME, NAME=LIMIT, -NAME. --list-rules prints them all.",
+        "NAME, NAME=LIMIT, -NAME, -SET. --list-rules prints them all.",
         "names",
     ] = ("gopher",)
     language: Annotated[tuple[str, ...], "Languages to keep (ISO 639-1 codes), or 'any'.", "codes"] = ("en",)
-    language_score: Annotated[float, "Least probability of the language.", "0 to 1"] = 0.65
+    language_score: Annotated[float, "Least probability of the language (not asked with 'any').", "0 to 1"] = 0.65
     language_characters: Annotated[int, "Text that is read to tell the language.", "characters"] = 4_000
     extractor: Annotated[Literal["resiliparse", "trafilatura"], "What finds the main text of a page."] = "resiliparse"
     repair: Annotated[bool, "Mend mis-decoded text, as ftfy does."] = True
@@ -63,6 +63,9 @@ class CleanSettings:
                 raise ValueError(f"{option} needs --quality-model (gptkit quality train makes one)")
         if "gpt3" in self.rules and self.quality_model is None:
             raise ValueError("--rules gpt3 is GPT-3's quality filter and needs --quality-model (see gptkit quality)")
+        for option, share in (("--language-score", self.language_score), ("--min-quality", self.min_quality)):
+            if share is not None and not 0 <= share <= 1:
+                raise ValueError(f"{option} {share:g} is not from 0 to 1")
         if self.pareto is not None and self.pareto <= 0:
             raise ValueError("--pareto must be over 0")
 

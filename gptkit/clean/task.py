@@ -8,14 +8,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from gptkit.clean.chain import LEFT_OUT, Outcome, chain_of
+from gptkit.clean.chain import LEFT_OUT, ROW, Outcome, chain_of
 from gptkit.clean.funnel import Funnel
 from gptkit.clean.settings import CleanSettings
 from gptkit.data import parquet
 from gptkit.data.chunks import read_chunk, write_chunk
-from gptkit.data.damage import Damage, write_damage
+from gptkit.data.damage import Damage, DamageList, write_damage
 from gptkit.data.inputs import InputFile, shown
 from gptkit.data.pieces import TASK_BYTES, Piece, merged, read
+from gptkit.engine import watch
 
 REJECTED = [("id", pa.string()), ("url", pa.string()), *LEFT_OUT]
 SHOWN_DAMAGE = 3  # places of each task that the manifest names
@@ -32,6 +33,7 @@ class CleanTask:
     settings: CleanSettings
     chunk: Path | None = None  # what to read instead of the pieces
     limit: int | None = None
+    one_by_one: bool = False  # send each document through the chain alone: one of them does harm
     quarantine: tuple[tuple[int, str], ...] = ()  # documents that are not to be touched, by number, and why
 
     @property
@@ -69,20 +71,22 @@ class StreamTask:
 
 def read_stream(task: StreamTask) -> Iterator[dict[str, Any]]:
     """Writes chunks of about `TASK_BYTES`, the first behind those that are there; yields each when it is written."""
-    damage: list[Damage] = []
+    if task.parts and task.parts[-1]["last"]:
+        return
+    damage = DamageList()
     unfit: Counter[str] = Counter()
     done = sum(part["rows"] for part in task.parts)
     number = len(task.parts)
     held: list[pa.RecordBatch] = []
 
-    def chunk() -> dict[str, Any]:
+    def chunk(last: bool) -> dict[str, Any]:
         nonlocal held, number
         name, rows = f"{task.name}-{number:05d}.arrow", sum(map(len, held))
         write_chunk(task.scratch / name, held, damage, unfit)
         held, number = [], number + 1
         damage.clear()
         unfit.clear()
-        return {"chunk": name, "rows": rows}
+        return {"chunk": name, "rows": rows, "last": last}
 
     if number == 0:
         task.file.check()
@@ -91,17 +95,16 @@ def read_stream(task: StreamTask) -> Iterator[dict[str, Any]]:
         held.append(batch if left is None else batch[:left])
         if left is not None:
             left -= len(held[-1])
-        if sum(batch.nbytes for batch in held) >= TASK_BYTES or left == 0:
-            yield chunk()
         if left == 0:
-            return
-    if held or damage or unfit or number == 0:
-        yield chunk()
+            break
+        if sum(batch.nbytes for batch in held) >= TASK_BYTES:
+            yield chunk(last=False)
+    yield chunk(last=True)  # perhaps without documents: damage may lie behind them
 
 
 def clean_task(task: CleanTask) -> dict[str, Any]:
     """Cleans the documents of one task into one shard, one file of rejections, and one of damaged records."""
-    damage: list[Damage] = []
+    damage = DamageList()
     unfit: Counter[str] = Counter()
     funnel = Funnel()
     rows, came = Counter[str](), Counter[str]()
@@ -116,6 +119,7 @@ def clean_task(task: CleanTask) -> dict[str, Any]:
         parquet.writing(task.out / names["rejected"], left_out) as rejected_file,
     ):
         for batch in _batches(task, damage, unfit):
+            watch.at(came["documents_in"]) if task.one_by_one else watch.at_many()
             outcome = chain.run(batch, came["documents_in"], dict(task.quarantine))
             funnel.merge(outcome.funnel)
             kept_file.write_batch(parquet.conform(outcome.kept, schema))
@@ -151,7 +155,11 @@ def clean_task(task: CleanTask) -> dict[str, Any]:
 def _batches(task: CleanTask, damage: list[Damage], unfit: Counter[str]) -> Iterator[pa.RecordBatch]:
     """The input's batches up to the limit."""
     left = task.limit if task.limit is not None else 1 << 62
-    for batch in merged(_read_all(task, damage, unfit)):
+    batches = merged(_read_all(task, damage, unfit))
+    if task.one_by_one:
+        batches = (batch[row : row + 1] for batch in batches for row in range(len(batch)))
+    for batch in batches:
+        watch.leave()
         yield batch[:left]
         left -= len(batch)
         if left <= 0:
@@ -175,6 +183,6 @@ def _content_bytes(batch: pa.RecordBatch) -> int:
 
 def _in_order(outcome: Outcome, schema: pa.Schema) -> pa.Table:
     """The rejected documents of a batch, in the order in which they came in."""
-    order = pa.schema([*schema, ("_row", pa.int64())])
+    order = pa.schema([*schema, (ROW, pa.int64())])
     table = pa.Table.from_batches([parquet.conform(went, order) for went in outcome.rejected], order)
-    return table.sort_by("_row").drop_columns(["_row"])
+    return table.sort_by(ROW).drop_columns([ROW])

@@ -45,24 +45,25 @@ def command(
 
     FILE is anything that clean reads; its first document is taken unless --id or --index names
     another. ID is looked up in the output folder that --in names, with the settings of that run
-    but for those given here; a rejected document has its text there only if the run was told to
-    --keep-rejected.
+    but for those given here, and measured on its text as it was written; a rejected document has
+    its text there only if the run was told to --keep-rejected.
     """
-    from gptkit.clean.explain import explain, find_in_file, find_in_output, settings_given
+    from gptkit.clean.explain import explain, find_in_file, find_in_output
+    from gptkit.data.stdin import spooled
 
     decided: dict[str, Any] = {}
     if folder is not None:
         if identity is not None:
             raise UsageError("--id names a document of FILE; with --in the argument is the ID itself")
-        batch, decided, recorded = find_in_output(folder, target)
-        named = [
-            field.name
+        given = {
+            field.name: getattr(settings, field.name)
             for field in dataclasses.fields(CleanSettings)
             if context.get_parameter_source(field.name) == click.core.ParameterSource.COMMANDLINE
-        ]
-        settings = settings_given(named, settings, recorded)
+        }
+        batch, decided, settings = find_in_output(folder, target, given)
     else:
-        batch = find_in_file(target, identity, index, settings)
+        with spooled([target]) as (path,):
+            batch = find_in_file(path, identity, index, settings)
     if batch is None:
         _print_reason(target, decided, as_json)
         raise GptkitError(f"{folder}: keeps no text of rejected documents; clean it again with --keep-rejected")

@@ -11,6 +11,7 @@ from gptkit.data.damage import KEPT_BYTES, Damage
 from gptkit.data.identity import document_id
 from gptkit.data.inputs import InputFile
 from gptkit.data.streams import open_plain
+from gptkit.errors import GptkitError
 
 BATCH_BYTES = 8_000_000
 LINE_BYTES = 64_000_000  # a longer line is damage: no document is that long
@@ -77,16 +78,25 @@ def further_columns(file: InputFile) -> list[pa.Field]:
     Mixed numbers are float64; everything that is no string, number or boolean is kept as JSON text.
     """
     types: dict[str, pa.DataType] = {}
+    without_text: dict[str, Any] | None = None
+    sound = False
     for count, (_, line) in enumerate(_lines(file, 0, None, [])):
         if count == SAMPLE_LINES:
             break
         try:
             row = _parse(file, 0, line) or {}
+        except NoTextError as error:
+            without_text = without_text or error.row
+            continue
         except ValueError:
             continue
+        sound = sound or bool(row)
         for name, value in row.items():
             if name not in KNOWN and value is not None and (name in types or len(types) < COLUMNS):
                 types[name] = common_type(types.get(name), TYPES.get(type(value), pa.string()))
+    if without_text is not None and not sound:
+        names = ", ".join(list(without_text)[:COLUMNS])
+        raise GptkitError(f"{file.path}: its lines have no string '{file.text_column}'; they have {names}")
     return [pa.field(name, kind) for name, kind in types.items()]
 
 
@@ -99,6 +109,14 @@ def common_type(one: pa.DataType | None, other: pa.DataType) -> pa.DataType:
     return pa.string()
 
 
+class NoTextError(ValueError):
+    """A line is sound JSON without a text; `row` is what it holds, if it is an object."""
+
+    def __init__(self, reason: str, row: Any) -> None:
+        super().__init__(reason)
+        self.row = row if isinstance(row, dict) and row else None
+
+
 def _parse(file: InputFile, offset: int, line: bytes) -> dict[str, Any] | None:
     """The document of a line; None where it is blank. Raises ValueError with the reason where it is damage."""
     line = line.removeprefix(BOM) if offset == 0 else line
@@ -108,7 +126,7 @@ def _parse(file: InputFile, offset: int, line: bytes) -> dict[str, Any] | None:
         raise ValueError(f"a line of over {LINE_VALUES:,} values")
     row = _load(line)
     if not isinstance(row, dict) or not isinstance(row.get(file.text_column), str):
-        raise ValueError(f"no JSON object with a string '{file.text_column}'")
+        raise NoTextError(f"no JSON object with a string '{file.text_column}'", row)
     row["text"] = row.pop(file.text_column)
     own = row.get("id")
     row["id"] = str(own) if isinstance(own, str | int) and own != "" else document_id(file, offset)

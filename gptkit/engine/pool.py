@@ -7,7 +7,9 @@ A function may be a generator: each value it yields is a *part*, which the paren
 the generator goes on. A generator that waits to go on takes no worker's place.
 
 A worker that dies twice at one document (see `watch`), or is longer at one than it may be, has
-that document quarantined, if its task has a field `quarantine`; the task then runs without it.
+that document quarantined, if its task has a field `quarantine`; the task then runs without it. One
+that dies or hangs at many documents together runs again with `one_by_one` true, if its task has
+that field, which shows the one it is.
 """
 
 import contextlib
@@ -30,6 +32,7 @@ from gptkit.errors import GptkitError
 ATTEMPTS = 3
 DEATHS = 2  # at one document, after which it is quarantined
 DOCUMENT_SECONDS = 60.0  # the longest a worker may be at one document: the last resort behind all other limits
+MANY = 10  # times as long for many documents together
 LOOK_SECONDS = 1.0  # how often the parent looks whether one takes longer
 # Each worker is one core: libraries that would start threads of their own are held to one.
 ONE_THREAD = dict.fromkeys(
@@ -125,7 +128,8 @@ class Pool:
                     busy[worker.pipe] = (worker, work)
                     with contextlib.suppress(BrokenPipeError):  # it died idle; found out below
                         worker.pipe.send(message)
-                for pipe in wait(list(busy), LOOK_SECONDS) or self._overdue(busy):
+                ready = wait(list(busy), LOOK_SECONDS)
+                for pipe in [*ready, *self._overdue(busy, ready)]:
                     worker, work = busy.pop(pipe)
                     try:
                         kind, value = worker.pipe.recv()
@@ -147,12 +151,16 @@ class Pool:
             for worker, _ in [*busy.values(), *paused]:
                 worker.stop()
 
-    def _overdue(self, busy: dict[Any, tuple["_Worker", Work]]) -> list[Any]:
-        """Ends the workers that have been at one document for too long, and gives their pipes."""
-        late = [pipe for pipe, (worker, _) in busy.items() if watch.seconds(worker.place) > self.document_seconds]
-        for pipe in late:
-            busy[pipe][0].late = True
-            busy[pipe][0].process.kill()
+    def _overdue(self, busy: dict[Any, tuple["_Worker", Work]], ready: Sequence[Any]) -> list[Any]:
+        """Ends the workers that have been at one place for too long, and gives their pipes."""
+        late = []
+        for pipe, (worker, _) in busy.items():
+            seconds, document = watch.seconds(worker.place), worker.place[0]
+            allowed = self.document_seconds * (MANY if document == watch.MANY else 1)
+            if pipe not in ready and seconds > allowed:
+                worker.late = document
+                worker.process.kill()
+                late.append(pipe)
         return late
 
     def _bury(self, worker: "_Worker", work: Work) -> dict[str, Any] | None:
@@ -160,14 +168,20 @@ class Pool:
 
         Raises GptkitError where the task is given up.
         """
-        code, document = worker.exit_code(), worker.place[0]
-        if document != watch.NOWHERE and hasattr(work.task, "quarantine"):
-            work.deaths[document] += 1
-            if worker.late or work.deaths[document] >= DEATHS:
-                reason = f"took over {self.document_seconds:g} s" if worker.late else f"ended its worker ({_how(code)})"
-                work.attempts = 0
-                work.task = dataclasses.replace(work.task, quarantine=(*work.task.quarantine, (document, reason)))
-                return {"document": document, "reason": reason}
+        code = worker.exit_code()
+        late = worker.late is not None
+        document = worker.place[0] if worker.late is None else worker.late
+        work.deaths[document] += 1
+        often = late or work.deaths[document] >= DEATHS
+        if document == watch.MANY and often and getattr(work.task, "one_by_one", None) is False:
+            work.attempts = 0
+            work.task = dataclasses.replace(work.task, one_by_one=True)
+            return None
+        if document >= 0 and often and hasattr(work.task, "quarantine"):
+            reason = f"took over {self.document_seconds:g} s" if late else f"ended its worker ({_how(code)})"
+            work.attempts = 0
+            work.task = dataclasses.replace(work.task, quarantine=(*work.task.quarantine, (document, reason)))
+            return {"document": document, "reason": reason}
         if work.attempts >= ATTEMPTS:
             raise GptkitError(
                 f"{work.function.__name__}: {_name(work.task)} ended its worker {ATTEMPTS} times ({_how(code)})"
@@ -185,7 +199,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.place: Any = context.RawArray("q", [watch.NOWHERE, 0])
-        self.late = False
+        self.late: int | None = None  # where it was when it was ended for taking too long
         self.process = context.Process(target=_work, args=(theirs, self.place, os.getpid()), daemon=True)
         with _environment(ONE_THREAD), _no_main_module():
             self.process.start()

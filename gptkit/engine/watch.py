@@ -3,7 +3,7 @@
 import time
 from collections.abc import MutableSequence
 
-NOWHERE = -1
+NOWHERE, MANY = -1, -2
 _place: MutableSequence[int] | None = None  # [document, since when]: memory shared with the parent
 
 
@@ -19,6 +19,11 @@ def at(document: int) -> None:
     if _place is not None:
         _place[1] = time.monotonic_ns()
         _place[0] = document
+
+
+def at_many() -> None:
+    """Says that work on many documents together begins: if it ends or hangs the worker, they are taken one by one."""
+    at(MANY)
 
 
 def leave() -> None:

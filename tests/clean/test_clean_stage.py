@@ -1,6 +1,7 @@
 import dataclasses
 import functools
 import gzip
+import itertools
 import json
 import os
 import random
@@ -16,11 +17,12 @@ from gptkit.clean import extract as extraction
 from gptkit.clean.preview import preview
 from gptkit.clean.settings import CleanSettings
 from gptkit.clean.stage import run
+from gptkit.clean.task import clean_task
 from gptkit.data.pieces import cut
 from gptkit.engine.pool import Pool
 from gptkit.engine.progress import Progress
 from gptkit.engine.stage import Runtime
-from gptkit.errors import InputError
+from gptkit.errors import GptkitError, InputError
 
 SHARED = Path(os.environ.get("GPTKIT_SHARED") or Path(__file__).parents[3] / "shared") / "data"
 needs_pages = pytest.mark.skipif(not (SHARED / "web").is_dir(), reason="GPTKIT_SHARED names no folder with data/web")
@@ -144,6 +146,57 @@ def test_a_killed_stream_goes_on_behind_its_last_chunk(tmp_path, small_tasks):
             os._exit(0)
         os.wait()
     assert once(tmp_path / "killed").digest == expected.digest
+
+
+@pytest.mark.parametrize("limit", [None, 100])
+def test_a_stream_that_ended_in_damage_is_not_read_again(tmp_path, small_tasks, monkeypatch, limit):
+    lines = [json.dumps(row) for row in numbered(300)] + ["broken"] * 9
+    (tmp_path / "in.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+
+    def once(folder, fail_at=None):
+        if fail_at is not None:
+            count = itertools.count()
+
+            def failing(task):
+                if next(count) == fail_at:
+                    raise KeyboardInterrupt
+                return clean_task(task)
+
+            monkeypatch.setattr("gptkit.clean.stage.clean_task", failing)
+        try:
+            runtime = Runtime(Pool(0), Progress(quiet=True), limit=limit)
+            return run([str(tmp_path / "in.jsonl.gz")], folder, QUALITY, runtime)
+        except KeyboardInterrupt:
+            return None
+        finally:
+            monkeypatch.setattr("gptkit.clean.stage.clean_task", clean_task)
+
+    whole = once(tmp_path / "whole")
+    tasks = len(whole.of_kind("documents"))
+    assert tasks >= 3
+    assert whole.counts["damaged"] == (9 if limit is None else 0)
+    for stop in (0, 1, tasks - 2, tasks - 1):
+        assert once(tmp_path / f"{stop}", stop) is None
+        assert once(tmp_path / f"{stop}").digest == whole.digest
+
+
+def test_texts_that_are_null_are_empty(tmp_path, runtime):
+    table = pa.table({"text": [PROSE, None, PROSE + " More."], "_row": [1, 2, 3], "html": ["a", "b", "c"]})
+    pq.write_table(table, tmp_path / "in.parquet")
+    manifest = run([str(tmp_path / "in.parquet")], tmp_path / "out", QUALITY, runtime)
+    assert manifest.counts["rejected"] == {"empty": 1}
+    assert [row["_row"] for row in rows_of(manifest, tmp_path / "out")] == [1, 3]
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_a_wrong_name_of_the_text_is_said_at_once(tmp_path, runtime, ending):
+    lines = "".join(json.dumps({"content": PROSE, "n": n}) + "\n" for n in range(2_000)).encode()
+    path = tmp_path / f"in.jsonl{ending}"
+    path.write_bytes(gzip.compress(lines) if ending else lines)
+    with pytest.raises(GptkitError, match="no string 'text'; they have content, n"):
+        run([str(path)], tmp_path / "out", QUALITY, runtime)
+    settings = dataclasses.replace(QUALITY, text_column="content")
+    assert run([str(path)], tmp_path / "out", settings, runtime).counts["documents_out"] == 2_000
 
 
 @needs_pages

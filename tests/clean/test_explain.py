@@ -67,6 +67,15 @@ def test_a_runs_documents_are_explained_with_its_settings(folder):
     assert json.loads(gptkit("explain", "good", "--in", "out", "--json").stdout)["decided"] == {"kept": True}
 
 
+def test_what_a_run_used_must_be_named_again(folder):
+    (folder / "list").write_text("blocked.example\n")
+    common = ["--language", "any", "--rules", "none", "--workers", "0", "--block-domains", "list"]
+    gptkit("clean", "in.jsonl", "-o", "out", *common)
+    done = CliRunner().invoke(program, ["explain", "good", "--in", "out"])
+    assert "was made with block lists; name what it was with --block-" in str(done.exception)
+    assert json.loads(gptkit("explain", "good", "--in", "out", "--block-domains", "list", "--json").stdout)["kept"]
+
+
 def test_without_its_text_a_rejected_document_has_a_reason(folder):
     gptkit("clean", "in.jsonl", "-o", "out", "--language", "any", "--rules", "min_words=7", "--workers", "0")
     done = CliRunner().invoke(program, ["explain", "short", "--in", "out"])

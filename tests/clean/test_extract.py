@@ -22,9 +22,10 @@ def test_odd_pages_are_text_or_nothing(extractor, page):
     assert isinstance(text, str)
 
 
-def test_what_is_nested_too_deep_is_not_parsed():
-    text, reason = extract(b"<div>" * 100_000 + b"text", None, "resiliparse")
-    assert (text, reason) == ("", f"more than {DEEPEST:,} nested <div>")
+@pytest.mark.parametrize("tag", ["div", "DIV", "article", "div class=x"])
+def test_what_is_nested_too_deep_is_not_parsed(tag):
+    text, reason = extract(f"<{tag}>".encode() * 100_000 + b"text", None, "resiliparse")
+    assert (text, reason) == ("", f"more than {DEEPEST:,} nested <div> or <article>")
 
 
 @pytest.mark.parametrize("tag", ["b", "p", "span", "table", "ul><li", "blockquote", "a", "section", "font"])

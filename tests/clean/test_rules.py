@@ -71,6 +71,7 @@ def test_what_stands_later_changes_what_stands_before():
     assert "min_words" not in resolve(["gopher", "min-words=off"])
     assert resolve(["none", "max_characters"]) == {"max_characters": 1_000_000}
     assert resolve(["fineweb", "c4"])["end_mark"] == 1
+    assert resolve(["gopher", "-gopher-quality"]) == resolve(["gopher-repetition"])
 
 
 def test_rules_are_asked_in_one_order():
@@ -83,6 +84,7 @@ def test_rules_are_asked_in_one_order():
 
 def test_limits_of_ones_own_are_known():
     assert explicit(["gopher", "min-word-length=2", "-max_words", "min_words"]) == {"min_word_length"}
+    assert explicit(["min_word_length=2", "gopher"]) == set()
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ def test_limits_of_ones_own_are_known():
         ("min_words=many", "'many' is no number"),
         ("min_words=-1", "'-1' is no number"),
         ("min_words=nan", "'nan' is no number"),
-        ("-gopher", "is no rule"),
+        ("-gofer", "is no rule"),
         ("-min_words=3", "is no rule"),
         ("", "is no rule"),
     ],

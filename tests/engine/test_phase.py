@@ -194,3 +194,39 @@ def test_a_later_run_knows_the_quarantine(tmp_path):
     assert quarantined(tmp_path, hang=(4,))["kept"] == 9
     assert time.monotonic() - started < 10
     assert json.loads((tmp_path / "done" / "000000.quarantine.json").read_text()) == [[4, "took over 0.5 s"]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Together(Documents):
+    """The same, looked at all together unless told otherwise."""
+
+    one_by_one: bool = False
+
+
+def visit_together(task):
+    left_out = dict(task.quarantine)
+    watch.at_many()
+    for number in range(10):
+        if number in left_out:
+            continue
+        if task.one_by_one:
+            watch.at(number)
+        if number in task.crash:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if number in task.hang:
+            time.sleep(600)
+    return {"kept": 10 - len(left_out), "quarantine": dict(task.quarantine)}
+
+
+def test_harm_among_many_documents_is_narrowed_down(tmp_path):
+    pool = Pool(1, document_seconds=0.2)
+    tasks = [Together(tmp_path, crash=(3,)), Together(tmp_path, hang=(8,))]
+    phase = Phase("demo", visit_together, tasks, tmp_path / "done", tmp_path)
+    try:
+        phase.run(pool, Progress(quiet=True), lambda results: "")
+    finally:
+        pool.close()
+    assert phase.in_order() == [
+        {"kept": 9, "quarantine": {"3": "ended its worker (SIGSEGV)"}},
+        {"kept": 9, "quarantine": {"8": "took over 0.2 s"}},
+    ]
