@@ -12,7 +12,8 @@ from gptkit.errors import GptkitError
 # Of <div> in <div> and <article> in <article> the parser's time grows with the square (8,000: 0.6 s; 100,000: minutes)
 DEEPEST = 2_000
 NESTED = re.compile(r"<(/?)(?:div|article)\b", re.IGNORECASE)
-FIRST_LETTERS = (b"<d", b"<D", b"<ar", b"<AR", b"<Ar", b"<aR")  # quick to count
+FIRST_LETTERS = ("<d", "<D", "<ar", "<AR", "<Ar", "<aR")  # quick to count
+MOST_TAGS = 500_000  # a parsed page of more would take over a gigabyte
 
 
 def extract(page: bytes, charset: str | None, extractor: str) -> tuple[str, str | None]:
@@ -21,7 +22,9 @@ def extract(page: bytes, charset: str | None, extractor: str) -> tuple[str, str 
     Raises GptkitError where the extractor is not installed.
     """
     html = decode(page, charset)
-    if sum(map(page.count, FIRST_LETTERS)) > DEEPEST and _too_deep(html):
+    if len(html) > MOST_TAGS and html.count("<") > MOST_TAGS:
+        return "", f"more than {MOST_TAGS:,} tags"
+    if sum(map(html.count, FIRST_LETTERS)) > DEEPEST and _too_deep(html):
         return "", f"more than {DEEPEST:,} nested <div> or <article>"
     try:
         return EXTRACTORS[extractor](html).strip(), None

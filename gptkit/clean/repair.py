@@ -25,6 +25,7 @@ from gptkit.kernels.repair import (
     repair_segments,
 )
 
+BLOCK = 20_000  # segments that are mended at a time, which bounds memory
 LONGEST_EXPANSION = 3  # normalisation to NFC makes text no longer than so many times (Unicode annex 15)
 
 
@@ -37,18 +38,22 @@ def repair(column: pa.Array) -> pa.Array:
     changed, out, out_starts, marks = repair_segments(text, starts, *tables())
     if not changed:
         return column
-    segments = [text[mark[BEGIN] : mark[END]].tobytes().decode() for mark in marks]
-    mended = _mended(segments, marks)
-    parts: list[bytes | memoryview] = []
+    mended = bytearray()
+    sizes = np.empty(len(marks), np.int64)
     done = 0
-    for place, new in zip(marks[:, PLACE], mended, strict=True):
-        parts += [memoryview(out[done:place]), new]
-        done = place
-    parts.append(memoryview(out[done:]))
+    for first in range(0, len(marks), BLOCK):
+        block = marks[first : first + BLOCK]
+        segments = [text[mark[BEGIN] : mark[END]].tobytes().decode() for mark in block]
+        for number, (place, new) in enumerate(zip(block[:, PLACE], _mended(segments, block), strict=True)):
+            mended += memoryview(out[done:place])
+            mended += new
+            sizes[first + number] = len(new)
+            done = place
+    mended += memoryview(out[done:])
     put_in = np.zeros(len(column) + 1, np.int64)  # bytes, by document
-    np.add.at(put_in, marks[:, DOCUMENT] + 1, [len(new) for new in mended])
+    np.add.at(put_in, marks[:, DOCUMENT] + 1, sizes)
     offsets = out_starts + np.cumsum(put_in)
-    buffers = pa.py_buffer(offsets), pa.py_buffer(b"".join(parts))
+    buffers = pa.py_buffer(offsets), pa.py_buffer(mended)
     return pa.LargeStringArray.from_buffers(len(column), *buffers).cast(column.type)
 
 

@@ -14,7 +14,7 @@ from gptkit.data.streams import open_plain
 from gptkit.errors import GptkitError
 
 BATCH_BYTES = 8_000_000
-LINE_BYTES = 64_000_000  # a longer line is damage: no document is that long
+LINE_BYTES = 32_000_000  # a longer line is damage: no document is that long
 LINE_VALUES = 4_000_000  # more values and keys in one line are damage: each takes some 64 bytes of memory or more
 COLUMNS = 1_000  # further columns at most, and names of what is left out: a hostile line has a million keys
 REPORTED_BYTES = 32_000_000  # of broken lines between two batches that are told one by one

@@ -60,11 +60,13 @@ def splits(file: InputFile) -> bool:
 
 
 def cut(files: Sequence[InputFile], task_bytes: int = TASK_BYTES) -> list[list[Piece]]:
-    """The pieces of each task, in input order; a task never mixes sources."""
+    """The pieces of each task, in input order; a task never mixes sources, and a stream is one by itself."""
     tasks: list[list[Piece]] = []
     filled = 0
     for piece in (piece for file in files for piece in _pieces(file, task_bytes)):
         same = tasks and tasks[-1][-1].file.source == piece.file.source
+        if not splits(piece.file) or (tasks and not splits(tasks[-1][-1].file)):
+            same = False
         if same and filled + piece.weight <= task_bytes:
             tasks[-1].append(piece)
             filled += piece.weight

@@ -6,8 +6,8 @@ result. A worker that dies is replaced and its task given to another, up to `ATT
 A function may be a generator: each value it yields is a *part*, which the parent takes down before
 the generator goes on. A generator that waits to go on takes no worker's place.
 
-A worker that dies twice at one document (see `watch`), or is longer at one than it may be, has
-that document quarantined, if its task has a field `quarantine`; the task then runs without it. One
+A worker that dies twice at one document (see `watch`), or takes more time or memory for one than it
+may, has that document quarantined, if its task has a field `quarantine`; the task then runs without it. One
 that dies or hangs at many documents together runs again with `one_by_one` true, if its task has
 that field, which shows the one it is.
 """
@@ -24,6 +24,7 @@ import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any, Literal
 
 from gptkit.engine import watch
@@ -32,6 +33,7 @@ from gptkit.errors import GptkitError
 ATTEMPTS = 3
 DEATHS = 2  # at one document, after which it is quarantined
 DOCUMENT_SECONDS = 60.0  # the longest a worker may be at one document: the last resort behind all other limits
+WORKER_BYTES = 1_000_000_000  # of memory that one document may make a worker take
 MANY = 10  # times as long for many documents together
 LOOK_SECONDS = 1.0  # how often the parent looks whether one takes longer
 # Each worker is one core: libraries that would start threads of their own are held to one.
@@ -46,6 +48,7 @@ ONE_THREAD = dict.fromkeys(
     ),
     "1",
 )
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 
 Task = Any
@@ -142,8 +145,10 @@ class Pool:
                     if kind == "part":
                         paused.append((worker, work))
                         work.add_part(value)
-                    else:
+                    elif worker.late is None:
                         self._idle.append(worker)
+                    else:  # it answered just before it was ended
+                        worker.stop()
                     if kind == "error":
                         raise value
                     yield work, kind, value
@@ -157,8 +162,12 @@ class Pool:
         for pipe, (worker, _) in busy.items():
             seconds, document = watch.seconds(worker.place), worker.place[0]
             allowed = self.document_seconds * (MANY if document == watch.MANY else 1)
-            if pipe not in ready and seconds > allowed:
+            too_large = document >= 0 and worker.memory() > WORKER_BYTES
+            if pipe not in ready and (seconds > allowed or too_large):
                 worker.late = document
+                worker.why = (
+                    f"took over {WORKER_BYTES / 1e9:g} GB of memory" if too_large else f"took over {allowed:g} s"
+                )
                 worker.process.kill()
                 late.append(pipe)
         return late
@@ -178,7 +187,7 @@ class Pool:
             work.task = dataclasses.replace(work.task, one_by_one=True)
             return None
         if document >= 0 and often and hasattr(work.task, "quarantine"):
-            reason = f"took over {self.document_seconds:g} s" if late else f"ended its worker ({_how(code)})"
+            reason = worker.why if late else f"ended its worker ({_how(code)})"
             work.attempts = 0
             work.task = dataclasses.replace(work.task, quarantine=(*work.task.quarantine, (document, reason)))
             return {"document": document, "reason": reason}
@@ -199,7 +208,8 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.place: Any = context.RawArray("q", [watch.NOWHERE, 0])
-        self.late: int | None = None  # where it was when it was ended for taking too long
+        self.late: int | None = None  # where it was when it was ended for taking too long or too much
+        self.why = ""
         self.process = context.Process(target=_work, args=(theirs, self.place, os.getpid()), daemon=True)
         with _environment(ONE_THREAD), _no_main_module():
             self.process.start()
@@ -210,6 +220,14 @@ class _Worker:
         self.process.join(5)
         self.pipe.close()
         return self.process.exitcode
+
+    def memory(self) -> int:
+        """Bytes of memory the process holds; 0 where the system does not say."""
+        try:
+            pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        except (OSError, IndexError):
+            return 0
+        return pages * PAGE_BYTES
 
     def stop(self) -> None:
         """Ends the process, whatever it is doing."""

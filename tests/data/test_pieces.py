@@ -5,6 +5,7 @@ import random
 import threading
 from collections import Counter
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -290,3 +291,11 @@ def test_rows_of_parquet_that_are_no_utf8_are_damage(tmp_path):
     damage = []
     assert [row["n"] for row in documents(tmp_path / "a.parquet", damage=damage)] == [1, 3]
     assert [entry.offset for entry in damage] == [1]
+
+
+def test_a_stream_is_a_task_by_itself(tmp_path):
+    for name in ("a.jsonl", "b.jsonl.gz", "c.jsonl", "d.jsonl"):
+        line = json.dumps({"text": name}).encode() + b"\n"
+        (tmp_path / name).write_bytes(gzip.compress(line) if name.endswith(".gz") else line)
+    groups = [[Path(piece.file.path).name for piece in pieces] for pieces in cut(find_inputs([str(tmp_path)]).files)]
+    assert groups == [["a.jsonl"], ["b.jsonl.gz"], ["c.jsonl", "d.jsonl"]]
