@@ -74,8 +74,3 @@ def detect(text: pa.Array, characters: int) -> tuple[pa.Array, np.ndarray]:
     Raises GptkitError where the model is missing or damaged.
     """
     return _detector().detect(text, characters)
-
-
-def warm_up() -> None:
-    """Compiles what `detect` calls."""
-    detect(pa.array(["Some text in English."]), 1_000)

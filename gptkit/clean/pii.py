@@ -31,11 +31,6 @@ def _wordlike() -> np.ndarray:
 _byte_kinds = functools.cache(kernels.byte_kinds)
 
 
-def warm_up() -> None:
-    """Compiles the kernel."""
-    replace_pii(pa.array(["a@b.c 1.1.1.1"]))
-
-
 def replace_pii(text: pa.Array) -> tuple[pa.Array, np.ndarray]:
     """Texts without e-mail and public IPv4 addresses, and how many of each were replaced in every text.
 

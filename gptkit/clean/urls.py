@@ -141,18 +141,6 @@ class UrlLists:
         return pa.array(rules, pa.string()), pa.array(matched, pa.string())
 
 
-def warm_up() -> None:
-    """Compiles the kernels."""
-    arrays = string_arrays(pa.array(["a.example"]))
-    domains, urls, words, packed = (
-        np.asarray(function(*arrays))
-        for function in (kernels.hash_domains, kernels.hash_urls, kernels.hash_words, kernels.anchors)
-    )
-    substrings = Substrings.of(words, packed, 8)
-    table = kernels.make_table
-    UrlLists(table(domains), table(urls), table(words), table(words), 2, substrings).judge(pa.array(["a.example"]))
-
-
 def _file(path: str, kind: str) -> Path:
     found = Path(path)
     if found.is_dir():
