@@ -35,6 +35,7 @@ DEATHS = 2  # at one document, after which it is quarantined
 DOCUMENT_SECONDS = 60.0  # the longest a worker may be at one document: the last resort behind all other limits
 WORKER_BYTES = 1_000_000_000  # of memory that one document may make a worker take
 MANY = 10  # times as long for many documents together
+END_SECONDS = 2.0  # that an idle worker has to end by itself
 LOOK_SECONDS = 1.0  # how often the parent looks whether one takes longer
 # Each worker is one core: libraries that would start threads of their own are held to one.
 ONE_THREAD = dict.fromkeys(
@@ -198,9 +199,14 @@ class Pool:
         return None
 
     def close(self) -> None:
-        """Ends the workers."""
+        """Ends the workers: what a library left open in them is closed."""
+        for worker in self._idle:
+            with contextlib.suppress(OSError):
+                worker.pipe.send(None)
         while self._idle:
-            self._idle.pop().stop()
+            worker = self._idle.pop()
+            worker.process.join(END_SECONDS)
+            worker.stop()
 
 
 class _Worker:
@@ -249,7 +255,10 @@ def _work(pipe: Connection, place: MutableSequence[int], parent: int) -> None:
     watch.attach(place)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError, _ParentGone):
         while True:
-            function, task = pipe.recv()
+            message = pipe.recv()
+            if message is None:
+                return
+            function, task = message
             answer: tuple[str, Any]
             try:
                 answer = ("done", _call(pipe, function, task))
