@@ -54,8 +54,9 @@ def _resiliparse(html: str) -> str:
 def _trafilatura(html: str) -> str:
     try:
         import trafilatura
-    except ImportError:
-        raise GptkitError("--extractor trafilatura: is not installed; pip install trafilatura") from None
+    except ImportError as error:
+        needed = "pip install trafilatura lxml_html_clean"  # newer lxml does not bring the second along
+        raise GptkitError(f"--extractor trafilatura: is not installed ({error.name}); {needed}") from None
     return trafilatura.extract(html, include_comments=False, deduplicate=False) or ""
 
 
