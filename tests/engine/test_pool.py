@@ -48,11 +48,13 @@ def leave(task):
 
 
 def die_while_answering(task):
-    """Dies while a large answer is on its way, the first time."""
+    """Dies while a large answer is on its way, the first time; begins it when the parent does not read."""
     mark = task.folder / "mark"
     if task.number and not mark.exists():
         mark.touch()
-        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        while not (task.folder / "busy").exists():
+            time.sleep(0.01)
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGKILL)).start()
         return {"text": "x" * 50_000_000}
     return {"number": task.number}
 
@@ -113,7 +115,8 @@ def test_an_exit_code_is_named(pool):
 def test_a_worker_that_dies_while_it_answers(pool, tmp_path):
     answers = pool.map(die_while_answering, [Task(0, tmp_path), Task(1, tmp_path)])
     first = next(answers)
-    time.sleep(1)  # the other worker fills the pipe, and dies
+    (tmp_path / "busy").touch()
+    time.sleep(1.5)  # the other worker fills the pipe, and dies
     assert dict([first, *answers]) == {0: {"number": 0}, 1: {"number": 1}}
 
 
