@@ -23,6 +23,7 @@ import sys
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
+from multiprocessing import util
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Literal
@@ -257,7 +258,8 @@ def _work(pipe: Connection, place: MutableSequence[int], parent: int) -> None:
         while True:
             message = pipe.recv()
             if message is None:
-                return
+                util._exit_function()  # type: ignore[attr-defined]  # closes what libraries opened, such as semaphores
+                os._exit(0)  # taking the interpreter down would take half a second
             function, task = message
             answer: tuple[str, Any]
             try:
