@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -91,10 +92,10 @@ Step = Callable[[Documents], Result]
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What became of a batch: who stays, and who went with the reason (`LEFT_OUT`) beside it, in input order."""
+    """What became of a batch: who stays, and by step who went, with the reason (`LEFT_OUT`) beside it."""
 
     kept: Documents
-    rejected: list[Documents]  # columns differ by the step at which they went
+    rejected: list[Documents]  # columns differ by the step at which they went; `ROW` has their order
     funnel: Funnel
 
 
@@ -192,11 +193,7 @@ class Chain:
         """The steps that are asked for, in order; with `exact`, nothing is counted only as far as its limit."""
         steps = {rules.BY_NAME[name].step for name in self.limits}
         asked: list[tuple[str, Step, bool]] = [
-            (
-                "quarantine",
-                functools.partial(self._quarantine, first=first, quarantine=quarantine),
-                bool(quarantine),
-            ),
+            ("quarantine", functools.partial(self._quarantine, first=first, numbers=quarantine), bool(quarantine)),
             ("urls", self._urls, self.lists is not None),
             ("extract", functools.partial(self._extract, first=first), "text" not in schema.names),
             ("repair", self._repair, self.settings.repair),
@@ -221,9 +218,9 @@ class Chain:
         ]
         return Result(documents, found)
 
-    def _quarantine(self, documents: Documents, first: int, quarantine: Mapping[int, str]) -> Result:
+    def _quarantine(self, documents: Documents, first: int, numbers: Mapping[int, str]) -> Result:
         rows = documents.column(ROW).to_pylist()
-        return Result(documents, [_named("quarantine", [quarantine.get(first + row) for row in rows])])
+        return Result(documents, [_named("quarantine", [numbers.get(first + row) for row in rows])])
 
     def _extract(self, documents: Documents, first: int) -> Result:
         columns = (documents.column(name).to_pylist() for name in (ROW, "charset"))
@@ -273,7 +270,7 @@ class Chain:
             max_upper_case=on.get("max_line_uppercase", 1.0),
             max_digits=on.get("max_line_digits", 1.0),
             counters="counter_lines" in on,
-            min_line_words=int(on.get("min_line_words_dclm", 0)),
+            min_line_words=math.ceil(on.get("min_line_words_dclm", 0)),
         )
         if "navigation_lines" not in on:
             limits = limits._replace(phrases_anywhere=(), phrases_at_end=(), phrases_at_start=())
@@ -288,8 +285,8 @@ class Chain:
         on = self.limits
         limits = C4Limits(
             max_word_characters=int(on.get("max_word_characters", 0)),
-            min_line_words=int(on.get("min_line_words", 0)),
-            sentences=EXACT if exact and "min_sentences" in on else int(np.ceil(on.get("min_sentences", 0))),
+            min_line_words=math.ceil(on.get("min_line_words", 0)),
+            sentences=EXACT if exact and "min_sentences" in on else math.ceil(on.get("min_sentences", 0)),
             **{name: name in on for name in C4_SWITCHES},
         )
         text, rows = edit_c4(documents.column("text"), _not_english(documents), limits)

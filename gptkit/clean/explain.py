@@ -17,6 +17,12 @@ from gptkit.data.pieces import cut, further_columns, read
 from gptkit.engine.settings import make_settings
 from gptkit.errors import GptkitError
 
+# What a plan knows by its content alone, and the settings that name its files
+OUTSIDE = {
+    "quality model": ("quality_model",),
+    "block lists": ("block_domains", "block_urls", "block_words", "soft_words", "block_substrings"),
+}
+
 
 def explain(batch: pa.RecordBatch, settings: CleanSettings) -> dict[str, Any]:
     """What the chain does with a single document.
@@ -36,9 +42,9 @@ def find_in_file(path: str, identity: str | None, index: int, settings: CleanSet
     place = 0
     for batch in _documents(path, settings):
         if identity is not None:
-            rows = pc.equal(batch.column("id"), identity)
-            if pc.any(rows).as_py():
-                return batch.filter(rows)[:1]
+            found = _with_id(batch, identity)
+            if found is not None:
+                return found
         elif index < place + len(batch):
             return batch[index - place : index - place + 1]
         place += len(batch)
@@ -67,12 +73,11 @@ def find_in_output(
     manifest = read_manifest(folder)
     if manifest.plan.stage != "clean":
         raise GptkitError(f"{folder}: holds the output of '{manifest.plan.stage}'; documents are explained by clean's")
-    for name, option in (("a quality model", "quality_model"), ("block lists", "block_")):
-        used = any(entry.get("name") == name.removeprefix("a ") for entry in manifest.plan.inputs)
-        if used and not any(key.startswith(option) or key == "soft_words" for key in given):
-            flag = option.replace("_", "-")
+    for name, options in OUTSIDE.items():
+        if any(entry.get("name") == name for entry in manifest.plan.inputs) and not given.keys() & set(options):
+            flags = ", ".join(f"--{option.replace('_', '-')}" for option in options)
             raise GptkitError(
-                f"{folder}: was made with {name}; name what it was with --{flag}{'…' * flag.endswith('-')}"
+                f"{folder}: its plan has a digest of its {name} and not the files; name them with {flags}"
             )
     settings = make_settings(CleanSettings, manifest.plan.settings | dict(given), str(folder))
     found = _look(folder, manifest, "documents", identity)
@@ -89,13 +94,14 @@ def find_in_output(
 def _look(folder: Path, manifest: Manifest, kind: str, identity: str) -> pa.RecordBatch | None:
     for shard in manifest.of_kind(kind):
         for batch in parquet.open_file(str(folder / shard.name), "id").iter_batches():
-            rows = pc.equal(batch.column("id"), identity)
-            if pc.any(rows).as_py():
-                return _plain(batch.filter(rows)[:1], shard.source)
+            found = _with_id(batch, identity)
+            if found is not None:
+                return (
+                    found if "source" in found.schema.names else found.append_column("source", pa.array([shard.source]))
+                )
     return None
 
 
-def _plain(batch: pa.RecordBatch, source: str) -> pa.RecordBatch:
-    if "source" not in batch.schema.names:
-        batch = batch.append_column("source", pa.array([source]))
-    return batch
+def _with_id(batch: pa.RecordBatch, identity: str) -> pa.RecordBatch | None:
+    rows = batch.filter(pc.equal(batch.column("id"), identity))
+    return rows[:1] if len(rows) else None

@@ -47,9 +47,9 @@ def preview(inputs: Sequence[str], settings: CleanSettings, runtime: Runtime) ->
             outcome = chain.run(some)
             funnel.merge(outcome.funnel)
             seen.update(documents_in=len(some), documents_out=len(outcome.kept))
-            seen.update(bytes_in=some.get_total_buffer_size() * len(some) // len(batch))
+            seen.update(bytes_in=some.nbytes)
             break
-        if time.monotonic() - started > SECONDS:
+        if started and time.monotonic() - started > SECONDS:
             break
     seconds = time.monotonic() - started
     share = min(1.0, seen["bytes_in"] / total) if total else 1.0

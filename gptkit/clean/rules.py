@@ -11,7 +11,6 @@ import difflib
 from collections.abc import Iterable
 
 LENGTH, REPETITION, QUALITY, DCLM, C4, FINEWEB = "length", "repetition", "quality", "dclm", "c4", "fineweb"
-EDITING = (DCLM, C4)  # steps that take lines out of documents
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,6 +24,7 @@ from gptkit.errors import InputError
 from gptkit.kernels.jit import compile_kernels
 
 VERSION = 2
+BEFORE_TEXT = ("quarantine", "urls", "extract")  # steps whose bytes may be of HTML
 SUMS = ("documents_in", "documents_out", "bytes_in", "bytes_out", "damaged")
 
 
@@ -147,7 +148,7 @@ def _sum_counts(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
         funnel.merge(Funnel.from_json(result["funnel"]))
         unfit.update(result["values_left_out"])
     table = funnel.counts(STEPS, RULE_ORDER)
-    first: dict[str, Any] = next((step for step in table["steps"] if step["step"] not in ("urls", "extract")), {})
+    first: dict[str, Any] = next((step for step in table["steps"] if step["step"] not in BEFORE_TEXT), {})
     return {
         **{name: sum(result[name] for result in results) for name in SUMS},
         "bytes_text": first.get("bytes_in", 0),

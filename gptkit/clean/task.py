@@ -128,8 +128,9 @@ def clean_task(task: CleanTask) -> dict[str, Any]:
             rows["documents"] += len(outcome.kept)
             rows["rejected"] += len(rejected)
             came["documents_in"] += len(batch)
-            came["bytes_in"] += _content_bytes(batch)
+            came["bytes_in"] += batch.nbytes
             came["bytes_out"] += parquet.text_bytes(outcome.kept)
+            watch.leave()  # reading what follows is no work on these
     source = task.pieces[0].file.source
     shards = [{"name": name, "rows": rows[kind], "source": source, "kind": kind} for kind, name in names.items()]
     if damage:
@@ -159,7 +160,6 @@ def _batches(task: CleanTask, damage: list[Damage], unfit: Counter[str]) -> Iter
     if task.one_by_one:
         batches = (batch[row : row + 1] for batch in batches for row in range(len(batch)))
     for batch in batches:
-        watch.leave()
         yield batch[:left]
         left -= len(batch)
         if left <= 0:
@@ -174,11 +174,6 @@ def _read_all(task: CleanTask, damage: list[Damage], unfit: Counter[str]) -> Ite
         if piece.start == 0:
             piece.file.check()
         yield from read(piece, list(task.further), damage, unfit)
-
-
-def _content_bytes(batch: pa.RecordBatch) -> int:
-    """Bytes of the text or the pages, and of what is told of them."""
-    return int(batch.nbytes)
 
 
 def _in_order(outcome: Outcome, schema: pa.Schema) -> pa.Table:

@@ -114,6 +114,6 @@ def _reaching(name: str) -> Iterator[None]:
         yield
     except (GptkitError, GeneratorExit):
         raise
-    except Exception as error:
+    except Exception as error:  # datasets passes on the errors of whatever reads the data
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise GptkitError(f"{name}: cannot be read ({lines[0][:REASON_CHARACTERS]})") from None

@@ -7,9 +7,9 @@ A function may be a generator: each value it yields is a *part*, which the paren
 the generator goes on. A generator that waits to go on takes no worker's place.
 
 A worker that dies twice at one document (see `watch`), or takes more time or memory for one than it
-may, has that document quarantined, if its task has a field `quarantine`; the task then runs without it. One
-that dies or hangs at many documents together runs again with `one_by_one` true, if its task has
-that field, which shows the one it is.
+may, has that document quarantined, if its task has a field `quarantine`; the task then runs without
+it. One that dies or hangs at many documents together runs again with `one_by_one` true, if its task
+has that field, which shows the one it is.
 """
 
 import contextlib

@@ -12,6 +12,7 @@ import numpy as np
 from gptkit.kernels.characters import LETTER, LINE_END, SPACE, SYMBOL, TERMINAL, character_before, decode, flags_at
 from gptkit.kernels.jit import helper, kernel, routine
 from gptkit.kernels.line_ends import has_wide_end_mark
+from gptkit.kernels.lines import skip_space, skip_space_back
 from gptkit.kernels.ngrams import (
     PADDING,
     duplicate_grams,
@@ -70,18 +71,8 @@ def _characters(text, start, end):
 @helper
 def _stripped(text, start, end, flags):
     """text[start:end] without white space at its ends: its start and end."""
-    while start < end:
-        found, width = flags_at(text, start, end, flags)
-        if not found & SPACE:
-            break
-        start += width
-    while start < end:
-        before = character_before(text, end, start)
-        found, _ = flags_at(text, before, end, flags)
-        if not found & SPACE:
-            break
-        end = before
-    return start, end
+    start = skip_space(text, start, end, flags)
+    return start, skip_space_back(text, end, start, flags)
 
 
 @helper

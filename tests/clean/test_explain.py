@@ -72,7 +72,7 @@ def test_what_a_run_used_must_be_named_again(folder):
     common = ["--language", "any", "--rules", "none", "--workers", "0", "--block-domains", "list"]
     gptkit("clean", "in.jsonl", "-o", "out", *common)
     done = CliRunner().invoke(program, ["explain", "good", "--in", "out"])
-    assert "was made with block lists; name what it was with --block-" in str(done.exception)
+    assert "digest of its block lists and not the files; name them with --block-domains" in str(done.exception)
     assert json.loads(gptkit("explain", "good", "--in", "out", "--block-domains", "list", "--json").stdout)["kept"]
 
 
