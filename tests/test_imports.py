@@ -13,7 +13,7 @@ LEVELS = [
     {"cli"},
     {"recipes"},
     {"sample", "clean", "dedup", "mixture", "tokenization", "training", "evaluation"},
-    {"model", "tasks", "sampling"},
+    {"extraction", "model", "tasks", "sampling"},
     {"engine"},
     {"data"},
     {"kernels"},

@@ -30,7 +30,7 @@ def preview(inputs: Sequence[str], settings: CleanSettings, runtime: Runtime) ->
     Raises GptkitError where inputs are missing.
     """
     found = find_inputs(inputs, settings.text_column)
-    compile_chain(settings, runtime)
+    compile_chain(settings, found.files, runtime)
     groups = cut(found.files)
     chosen = groups[:: -(-len(groups) // SAMPLES)]
     further = list(pa.schema(further_columns(found.files)))

@@ -20,7 +20,14 @@ class CleanSettings:
     language: Annotated[tuple[str, ...], "Languages to keep (ISO 639-1 codes), or 'any'.", "codes"] = ("en",)
     language_score: Annotated[float, "Least probability of the language (not asked with 'any').", "0 to 1"] = 0.65
     language_characters: Annotated[int, "Text that is read to tell the language.", "characters"] = 4_000
-    extractor: Annotated[Literal["resiliparse", "trafilatura"], "What finds the main text of a page."] = "resiliparse"
+    extractor: Annotated[Literal["fast", "resiliparse", "trafilatura"], "What finds the main text of a page."] = "fast"
+    favor: Annotated[
+        Literal["recall", "balanced", "precision"], "What the extractor does in doubt: keep, or leave out."
+    ] = "balanced"
+    comments: Annotated[bool, "Keep what readers wrote below an article."] = False
+    extractor_model: Annotated[
+        str | None, "A model of gptkit extract train, in the place of the built-in one.", "path"
+    ] = None
     repair: Annotated[bool, "Mend mis-decoded text, as ftfy does."] = True
     quality_model: Annotated[str | None, "A model of gptkit quality train; each document gets its score.", "path"] = (
         None
@@ -43,7 +50,15 @@ class CleanSettings:
 
     # Files count by what is in them, wherever they lie: their digests are among the plan's inputs
     OUTSIDE_DIGEST: ClassVar[frozenset[str]] = frozenset(
-        {"quality_model", "block_domains", "block_urls", "block_words", "soft_words", "block_substrings"}
+        {
+            "extractor_model",
+            "quality_model",
+            "block_domains",
+            "block_urls",
+            "block_words",
+            "soft_words",
+            "block_substrings",
+        }
     )
 
     def __post_init__(self) -> None:
@@ -66,6 +81,10 @@ class CleanSettings:
         for option, share in (("--language-score", self.language_score), ("--min-quality", self.min_quality)):
             if share is not None and not 0 <= share <= 1:
                 raise ValueError(f"{option} {share:g} is not from 0 to 1")
+        if self.extractor_model is not None and self.extractor != "fast":
+            raise ValueError(f"--extractor-model is for the fast extractor, not for {self.extractor}")
+        if self.favor != "balanced" and self.extractor == "resiliparse":
+            raise ValueError("--favor means nothing to resiliparse")
         if self.pareto is not None and self.pareto <= 0:
             raise ValueError("--pareto must be over 0")
 

@@ -14,16 +14,20 @@ from gptkit.clean.quality import Quality
 from gptkit.clean.repeats import RenameTask, RepeatTask, find_repeated_ids, rename_ids
 from gptkit.clean.settings import CleanSettings
 from gptkit.clean.task import CleanTask, StreamTask, clean_task, read_stream
+from gptkit.data import html
 from gptkit.data.files import check_free_space
+from gptkit.data.formats import PAGES
 from gptkit.data.inputs import InputFile, find_inputs, shown
 from gptkit.data.manifest import Manifest, Shard
 from gptkit.data.pieces import Piece, cut, further_columns, splits
 from gptkit.engine.phase import Feed
 from gptkit.engine.stage import Runtime, Stage
 from gptkit.errors import InputError
+from gptkit.extraction.extract import FAST
+from gptkit.extraction.model import model_digest
 from gptkit.kernels.jit import compile_kernels
 
-VERSION = 2
+VERSION = 3
 BEFORE_TEXT = ("quarantine", "urls", "extract")  # steps whose bytes may be of HTML
 SUMS = ("documents_in", "documents_out", "bytes_in", "bytes_out", "damaged")
 
@@ -36,7 +40,8 @@ def run(inputs: Sequence[str], output: Path, settings: CleanSettings, runtime: R
     found = find_inputs(inputs, settings.text_column)
     if runtime.limit is None:  # a limit is of the first documents in the order given
         found = found.in_one_order()
-    with Stage("clean", VERSION, settings, [*found.digests, *_further_inputs(settings)], output, runtime) as stage:
+    inputs_of_plan = [*found.digests, *_further_inputs(settings, found.files)]
+    with Stage("clean", VERSION, settings, inputs_of_plan, output, runtime) as stage:
         groups = cut(found.files) if runtime.limit is None else _whole_files(found.files)
         what = (
             f"{len(found.files)} files, {found.bytes / 1e6:,.1f} MB, "
@@ -45,7 +50,7 @@ def run(inputs: Sequence[str], output: Path, settings: CleanSettings, runtime: R
         if stage.finished or not stage.begin(what):
             return stage.finished
         check_free_space(output, found.bytes)
-        compile_chain(settings, runtime)
+        compile_chain(settings, found.files, runtime)
         tasks = _tasks(stage, groups, pa.schema(further_columns(found.files)), settings)
         results = _limited(stage, tasks) if runtime.limit is not None else stage.phase("clean", clean_task, tasks)
         counts = _sum_counts(results)
@@ -68,25 +73,32 @@ def run(inputs: Sequence[str], output: Path, settings: CleanSettings, runtime: R
         )
 
 
-def _further_inputs(settings: CleanSettings) -> list[dict[str, Any]]:
-    """What decides the result besides documents and settings: block lists and a model, by what is in them."""
-    files = list_files(settings)
-    entries = [{"name": "block lists", "digest": files.digest()}] if files.given else []
+def _further_inputs(settings: CleanSettings, files: Sequence[InputFile]) -> list[dict[str, Any]]:
+    """What decides the result besides documents and settings: block lists and models, by what is in them."""
+    lists = list_files(settings)
+    entries = [{"name": "block lists", "digest": lists.digest()}] if lists.given else []
     if settings.quality_model:
         model = Quality.load(settings.quality_model)
         entries.append({"name": "quality model", "digest": model.digest, "path": settings.quality_model})
+    if settings.extractor == FAST and any(file.format in PAGES for file in files):
+        entries.append({"name": "extraction model", "digest": model_digest(settings.extractor_model)})
     return entries
 
 
-def compile_chain(settings: CleanSettings, runtime: Runtime) -> None:
-    """Compiles the kernels of the chain by sending a little text through it."""
-    steps = "-".join(chain_of(settings).steps)
-    compile_kernels(runtime.progress.say, lambda: _warm_up(settings), f"clean-{steps}")
+def compile_chain(settings: CleanSettings, files: Sequence[InputFile], runtime: Runtime) -> None:
+    """Compiles the kernels of the chain by sending a page or a little text through it."""
+    pages = any(file.format in PAGES for file in files)
+    steps = "-".join([*([settings.extractor] if pages else []), *chain_of(settings).steps])
+    compile_kernels(runtime.progress.say, lambda: _warm_up(settings, pages), f"clean-{steps}")
 
 
-def _warm_up(settings: CleanSettings) -> None:
-    columns = {"id": "a", "url": "https://a.example/", "source": "a", "text": "“Curly” marks, and a café.\nLines."}
-    batch = pa.RecordBatch.from_pydict({name: pa.array([value], pa.string()) for name, value in columns.items()})
+def _warm_up(settings: CleanSettings, pages: bool) -> None:
+    text = "“Curly” marks, and a café.\nLines."
+    if pages:
+        batch = html.batch([("a", "https://a.example/", "a", f"<p>{text}".encode(), None)])
+    else:
+        columns = {"id": "a", "url": "https://a.example/", "source": "a", "text": text}
+        batch = pa.RecordBatch.from_pydict({name: pa.array([value], pa.string()) for name, value in columns.items()})
     chain_of(settings).explain(batch)
 
 

@@ -58,7 +58,7 @@ def print_funnel(funnel: dict[str, Any]) -> None:
         ]
         _print_table(console, "Why documents went", ("rule", "documents", "of all", "MB"), by_rule)
     for title, name in (
-        ("Lines taken out, and addresses replaced", "edits"),
+        ("Lines taken out, addresses replaced, pages cut off", "edits"),
         ("Documents a rule has no data for", "skipped"),
     ):
         if funnel[name]:

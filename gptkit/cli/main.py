@@ -13,6 +13,7 @@ from gptkit.errors import GptkitError
 COMMANDS = {
     "sample": "gptkit.cli.sample",
     "clean": "gptkit.cli.clean",
+    "extract": "gptkit.cli.extract",
     "explain": "gptkit.cli.explain",
     "quality": "gptkit.cli.quality",
     "remove": "gptkit.cli.remove",

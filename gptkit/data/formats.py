@@ -22,6 +22,7 @@ FORMATS: dict[str, Format] = {
 }
 COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd", ".lz4": "lz4"}
 ARCHIVES = ("warc", "wet")
+PAGES = ("warc", "html")
 LOOSE = ("html", "text")  # one document a file
 READABLE = ".warc and .wet (plain, .gz, .zst or .lz4), .jsonl, .html and .txt (plain, .gz or .zst) and .parquet"
 REFUSED = {

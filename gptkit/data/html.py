@@ -1,7 +1,8 @@
 """Reads HTML files: one page a file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from gptkit.data import text
@@ -19,6 +20,11 @@ SCHEMA = pa.schema(
     ]
 )
 
+# What a page may state of itself, as a column each
+METADATA = tuple(
+    pa.field(name, pa.string()) for name in ("title", "date", "author", "html_language", "canonical", "licence")
+)
+
 
 def read(file: InputFile, damage: list[Damage]) -> Iterator[pa.RecordBatch]:
     """Reads a page as a batch of `SCHEMA`; its url is the file's relative path."""
@@ -29,7 +35,15 @@ def read(file: InputFile, damage: list[Damage]) -> Iterator[pa.RecordBatch]:
 
 def batch(rows: list[tuple[str, str, str, bytes, str | None]]) -> pa.RecordBatch:
     """Pages as a batch of `SCHEMA`."""
-    columns = zip(*rows, strict=True)
-    return pa.RecordBatch.from_arrays(
-        [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA
-    )
+    columns = dict(zip(SCHEMA.names, zip(*rows, strict=True), strict=True))
+    arrays = [
+        _binary(columns[field.name]) if field.name == "html" else pa.array(columns[field.name], field.type)
+        for field in SCHEMA
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+
+
+def _binary(values: Sequence[bytes]) -> pa.Array:
+    """A column of long values in one copy: Arrow's builder takes three times as long."""
+    ends = np.cumsum([0, *map(len, values)], dtype=np.int32)
+    return pa.Array.from_buffers(pa.binary(), len(values), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(values))])

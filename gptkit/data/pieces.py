@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from gptkit.data import html, hub, jsonl, parquet, records, text, warc
 from gptkit.data.damage import Damage
-from gptkit.data.formats import ARCHIVES, LOOSE
+from gptkit.data.formats import ARCHIVES, LOOSE, PAGES
 from gptkit.data.inputs import InputFile
 
 TASK_BYTES = 16_000_000  # of text or HTML, roughly, that one task reads
@@ -139,11 +139,15 @@ def merged(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         full = sum(map(len, held)) + len(batch) > BATCH_ROWS or sum(b.nbytes for b in held) + batch.nbytes > BATCH_BYTES
         if held and (full or batch.schema != held[0].schema):
-            yield pa.concat_batches(held)
+            yield _joined(held)
             held = []
         held.append(batch)
     if held:
-        yield pa.concat_batches(held)
+        yield _joined(held)
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
 
 
 def further_columns(files: Sequence[InputFile]) -> list[pa.Field]:
@@ -164,4 +168,6 @@ def _further(file: InputFile) -> list[pa.Field]:
         return parquet.further_columns(file)
     if file.format == "dataset":
         return hub.further_columns(file)
+    if file.format in PAGES:
+        return [*html.METADATA]
     return [warc.LANGUAGE] if file.format == "wet" else []

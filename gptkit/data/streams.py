@@ -4,7 +4,7 @@ import contextlib
 import io
 import zlib
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from gptkit.data.addresses import hide_credentials
 from gptkit.data.formats import Compression
@@ -29,6 +29,31 @@ def open_raw(file: InputFile) -> Iterator[IO[bytes]]:
         opened = fsspec.open(file.path, "rb", cache_type="readahead").open()
     with opened:
         yield io.BufferedReader(_Remote(opened, file.path), 1 << 20)
+
+
+class Response(NamedTuple):
+    """What a web server answered."""
+
+    stream: IO[bytes]  # the body, unpacked from what it was sent in
+    url: str  # where it came from in the end
+    content_type: str  # as the header has it; empty where there is none
+
+
+@contextlib.contextmanager
+def open_response(address: str) -> Iterator[Response]:
+    """Asks for an http(s) address once, and reads the answer as it comes. Raises GptkitError as `open_raw` does."""
+    import fsspec
+
+    with _reaching(address):
+        files, path = fsspec.core.url_to_fs(address)
+        opened = files.open(path, "rb", block_size=0, size=1)  # a size spares the request that asks for it
+        answer = opened.r
+    with opened:
+        yield Response(
+            io.BufferedReader(_Remote(opened, address), 1 << 20),
+            str(answer.url),
+            answer.headers.get("Content-Type", ""),
+        )
 
 
 def list_addresses(pattern: str) -> list[str]:

@@ -1,42 +1,17 @@
-"""Decodes bytes of unknown encoding, and reads text files: one document a file."""
+"""Reads text files: one document a file."""
 
 from collections.abc import Iterator
 
 import pyarrow as pa
-from resiliparse.parse.encoding import bytes_to_str, detect_encoding
 
 from gptkit.data.damage import Damage
+from gptkit.data.encoding import decode
 from gptkit.data.identity import document_id, file_name
 from gptkit.data.inputs import InputFile
 from gptkit.data.streams import open_plain
 
 FILE_BYTES = 32_000_000  # a longer file of one document is damage: nobody wrote it
 SCHEMA = pa.schema([(name, pa.string()) for name in ("id", "text", "url", "source")])
-
-
-def decode(data: bytes, charset: str | None = None, html: bool = True) -> str:
-    """The characters of a page or text: UTF-8 where it is valid, else what the header, the page or its bytes say.
-
-    The result can always be encoded as UTF-8.
-    """
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        pass
-    text = _decode_as(data, charset) if charset else None
-    if text is None:
-        text = _decode_as(data, detect_encoding(data, from_html_meta=html) or "utf-8")
-    if text is None:
-        text = data.decode("utf-8", "replace")
-    return text.encode("utf-8", "replace").decode()  # some codecs give lone surrogates
-
-
-def _decode_as(data: bytes, encoding: str) -> str | None:
-    """None where the encoding does not exist, or is no encoding of text."""
-    try:
-        return str(bytes_to_str(data, encoding, errors="replace"))
-    except (LookupError, ValueError):
-        return None
 
 
 def read(file: InputFile, damage: list[Damage]) -> Iterator[pa.RecordBatch]:

@@ -7,11 +7,11 @@ import pyarrow as pa
 
 from gptkit.data import html, records
 from gptkit.data.damage import Damage
+from gptkit.data.encoding import decode
 from gptkit.data.http import decode_body
 from gptkit.data.identity import document_id
 from gptkit.data.inputs import InputFile
 from gptkit.data.streams import open_raw
-from gptkit.data.text import decode
 
 BATCH_BYTES = 8_000_000
 PAGE_BYTES = 32_000_000  # a longer page is damage: nobody wrote it

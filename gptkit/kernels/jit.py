@@ -55,7 +55,7 @@ def routine(function: Callable[..., Any]) -> Callable[..., Any]:
     return numba.njit(cache=True, nogil=True, error_model="numpy", **NO_RUNTIME)(function)
 
 
-def compile_kernels(say: Callable[[str], None], warm_up: Callable[[], None], name: str) -> None:
+def compile_kernels(say: Callable[[str], None], warm_up: Callable[[], object], name: str) -> None:
     """Compiles kernels by calling `warm_up`, so that workers find them on disk, and says so.
 
     What was compiled for this processor under the same `name` before is not looked at again.
@@ -63,6 +63,8 @@ def compile_kernels(say: Callable[[str], None], warm_up: Callable[[], None], nam
     mark = CACHE / f"{name}-{numba.__version__}-{llvmlite.binding.get_host_cpu_name()}.ready"
     if mark.exists():
         return
+    if not any(CACHE.glob("*/*.nbi")):
+        say("compiling kernels, once: about half a minute")
     started, before = time.monotonic(), _misses()
     warm_up()
     misses = _misses() - before

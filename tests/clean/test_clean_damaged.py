@@ -28,6 +28,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory i
 MEMORY_MB = 1_000
 MEGABYTE = 1_000_000
 EVERYTHING = ("--rules", "none", "--language", "any", "--keep-rejected")
+PARSED = (*EVERYTHING, "--extractor", "resiliparse")
 ALL_RULES = ("--rules", "gopher,c4,fineweb,dclm", "--language", "any", "--keep-rejected", "--pii")
 PROSE = (
     "The ferry left the quay before sunrise, and most of those on board were asleep until the lights of the far shore "
@@ -304,17 +305,17 @@ CASES = {
         slow=True,
     ),
     # pages
-    "nested_article": Case(".warc.gz", html("<article>" * NESTED), "rejected: extract"),
+    "nested_article": Case(".warc.gz", html("<article>" * NESTED), "kept"),
     "page_nul": Case(".warc.gz", html(b"<p>a\0b"), "kept"),
     "page_surrogates": Case(".warc.gz", html(b"<p>\xed\xa0\x80"), "kept"),
     "page_nul_10mb": Case(".warc.gz", html(bytes(10 * M)), "kept"),
-    "nested_div": Case(".warc.gz", html("<div>" * NESTED), "rejected: extract"),
+    "nested_div": Case(".warc.gz", html("<div>" * NESTED), "kept"),
     "nested_span": Case(".warc.gz", html("<span>" * NESTED), "kept"),
     "nested_span_utf16": Case(".warc.gz", html("<span>" * NESTED, "utf-16"), "kept"),
     "nested_table": Case(".warc.gz", html("<table>" * NESTED), "kept"),
-    "comments": Case(".warc.gz", html("<!--" * 5 * M), "rejected: extract"),
-    "less_than_30mb": Case(".warc.gz", html("<" * 30 * M), "rejected: extract", slow=True),
-    "nested_div_utf16": Case(".warc.gz", html("<div>" * NESTED, "utf-16"), "rejected: extract"),
+    "comments": Case(".warc.gz", html("<!--" * 5 * M), "rejected: empty"),
+    "less_than_30mb": Case(".warc.gz", html("<" * 30 * M), "rejected", slow=True),
+    "nested_div_utf16": Case(".warc.gz", html("<div>" * NESTED, "utf-16"), "kept"),
     "attributes_1m": Case(
         ".warc.gz", html("<div " + " ".join(f"a{n}=b" for n in range(M)) + ">"), "rejected", slow=True
     ),
@@ -323,7 +324,7 @@ CASES = {
     "formatting_3000": Case(
         ".warc.gz",
         html("".join(f"<p><font size={n}>" for n in range(3_000))),
-        "rejected",
+        "kept",
         slow=True,
     ),
     # texts
@@ -399,6 +400,16 @@ def test_hostile_files_cost_only_themselves(tmp_path, damage):
         check(name, found)
     assert found.peak_mb < MEMORY_MB
     assert found.manifest["counts"]["quarantine"] == []
+
+
+@linux
+def test_what_a_parser_of_others_cannot_bear_is_rejected_before_it(tmp_path):
+    found = clean(made(["nested_article", "nested_div_utf16", "comments"], tmp_path), tmp_path / "out", PARSED)
+    assert found.code == 0
+    assert_one_line(found)
+    assert {row["rule"] for row in found.rejected} == {"extract"}
+    assert len(found.rejected) == 3
+    assert found.peak_mb < MEMORY_MB
 
 
 @linux
@@ -485,7 +496,7 @@ def test_a_page_that_hangs_the_extractor_is_left_out_and_a_second_run_does_not_w
     """The last resort behind the checks of `extract`: should one catch this page, another has to be found."""
     path, out = tmp_path / "pages.warc.gz", tmp_path / "out"
     archive(path, record(HANG.encode() + page("hostile"), url="https://hang.example/"))
-    arguments = [sys.executable, "-m", "gptkit", "clean", str(path), "-o", str(out), "--workers", "1", *EVERYTHING]
+    arguments = [sys.executable, "-m", "gptkit", "clean", str(path), "-o", str(out), "--workers", "1", *PARSED]
     with subprocess.Popen(arguments, stderr=subprocess.DEVNULL, start_new_session=True) as first:
         started = time.monotonic()
         while not list(out.rglob("*.quarantine.json")):
@@ -494,7 +505,7 @@ def test_a_page_that_hangs_the_extractor_is_left_out_and_a_second_run_does_not_w
         os.killpg(first.pid, signal.SIGKILL)
     assert time.monotonic() - started > 59
     assert not (out / "manifest.json").exists()
-    found = clean([path], out)
+    found = clean([path], out, PARSED)
     assert found.code == 0
     assert found.seconds < 40
     assert [row["url"] for row in found.kept] == ["https://first.example/", "https://last.example/"]

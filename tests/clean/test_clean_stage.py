@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gptkit.clean import extract as extraction
 from gptkit.clean.preview import preview
 from gptkit.clean.settings import CleanSettings
 from gptkit.clean.stage import run
@@ -23,6 +22,7 @@ from gptkit.engine.pool import Pool
 from gptkit.engine.progress import Progress
 from gptkit.engine.stage import Runtime
 from gptkit.errors import GptkitError, InputError
+from gptkit.extraction import parsed
 
 SHARED = Path(os.environ.get("GPTKIT_SHARED") or Path(__file__).parents[3] / "shared") / "data"
 needs_pages = pytest.mark.skipif(not (SHARED / "web").is_dir(), reason="GPTKIT_SHARED names no folder with data/web")
@@ -244,9 +244,10 @@ def test_a_page_that_ends_its_worker_is_quarantined(tmp_path, monkeypatch):
     folder.mkdir()
     for n in range(4):
         (folder / f"{n}.html").write_text(page(f"Page {n}. {PROSE}"))
-    (folder / "deep.html").write_text("<div>" * (extraction.DEEPEST + 1) + PROSE)
+    (folder / "deep.html").write_text("<div>" * (parsed.DEEPEST + 1) + PROSE)
     pool = Pool(1)
-    manifest = run([str(folder)], tmp_path / "out", EVERYTHING, Runtime(pool, Progress(quiet=True)))
+    settings = dataclasses.replace(EVERYTHING, extractor="resiliparse")
+    manifest = run([str(folder)], tmp_path / "out", settings, Runtime(pool, Progress(quiet=True)))
     pool.close()
     assert manifest.counts["documents_out"] == 4
     (row,) = rows_of(manifest, tmp_path / "out", "rejected")

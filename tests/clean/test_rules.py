@@ -129,6 +129,7 @@ def test_the_table_has_every_rule_and_its_sets():
         ({"rules": ("gopher", "min_words=10", "max_words=5")}, "min_words 10 is more than max_words 5"),
         ({"rules": ("gpt3",)}, "needs --quality-model"),
         ({"pareto": 9.0}, "--pareto needs --quality-model"),
+        ({"extractor": "resiliparse", "favor": "recall"}, "--favor means nothing to resiliparse"),
         ({"quality_model": "m", "pareto": 0.0}, "--pareto must be over 0"),
         ({"language": ("english",)}, "--language"),
         ({"language": ("any", "en")}, "--language"),

@@ -1,21 +1,29 @@
 import pytest
 
-from gptkit.clean.extract import DEEPEST, extract
+from gptkit.extraction.extract import extract as extract_pages
+from gptkit.extraction.parsed import DEEPEST
 
-PAGE = "<html><head><title>t</title></head><body><nav>Menu</nav><article><h1>Title</h1><p>{}</p><p>Second &amp; last.</p></article></body></html>"
+PAGE = "<html><head><title>t</title></head><body><nav>Menu</nav><article><h1>Title</h1><p>{}</p><p>{}</p><p>Third &amp; last.</p></article></body></html>"
+EXTRACTORS = ["fast", "resiliparse", "trafilatura"]
 
 
-@pytest.mark.parametrize("extractor", ["resiliparse", "trafilatura"])
+def extract(page, charset, extractor):
+    found = extract_pages([page], [charset], extractor)
+    return found.texts[0], found.failed[0]
+
+
+@pytest.mark.parametrize("extractor", EXTRACTORS)
 def test_main_text_keeps_paragraphs_and_drops_navigation(extractor):
     paragraph = "This is a first paragraph of the article, which is long enough to be taken for one. " * 5
-    text, reason = extract(PAGE.format(paragraph).encode(), "utf-8", extractor)
+    another = paragraph.replace("first", "second")
+    text, reason = extract(PAGE.format(paragraph, another).encode(), "utf-8", extractor)
     assert reason is None
     lines = [line for line in text.splitlines() if line]
-    assert lines[-2:] == [paragraph.strip(), "Second & last."]
+    assert lines[-3:] == [paragraph.strip(), another.strip(), "Third & last."]
     assert "Menu" not in text
 
 
-@pytest.mark.parametrize("extractor", ["resiliparse", "trafilatura"])
+@pytest.mark.parametrize("extractor", EXTRACTORS)
 @pytest.mark.parametrize("page", [b"", b"\x00\xff\xfe", b"<" * 1000, b"<div>" * 1000, b"not html at all"])
 def test_odd_pages_are_text_or_nothing(extractor, page):
     text, _ = extract(page, None, extractor)

@@ -1,12 +1,8 @@
-"""From the bytes of a page to its main text.
-
-An extractor is a function from HTML to text; another one is an entry in `EXTRACTORS`.
-"""
+"""Extractors of others, which parse a page into a tree: resiliparse and trafilatura."""
 
 import re
 from collections.abc import Callable
 
-from gptkit.data.text import decode
 from gptkit.errors import GptkitError
 
 # Of <div> in <div> and <article> in <article> the parser's time grows with the square (4,000: 0.2 s; 100,000: minutes)
@@ -15,19 +11,20 @@ NESTED = re.compile(r"<(/?)(?:div|article)\b", re.IGNORECASE)
 MOST_TAGS = 500_000  # a parsed page of more would take over a gigabyte
 
 
-def extract(page: bytes, charset: str | None, extractor: str) -> tuple[str, str | None]:
+def extract_parsed(
+    html: str, extractor: str, comments: bool = False, favor: str = "balanced"
+) -> tuple[str, str | None]:
     """The main text of a page, paragraphs and list items on lines of their own, or why there is none.
 
-    Raises GptkitError where the extractor is not installed.
+    `favor` means something to trafilatura only. Raises GptkitError where the extractor is not installed.
     """
-    html = decode(page, charset)
     tags = html.count("<")
     if tags > MOST_TAGS:
         return "", f"more than {MOST_TAGS:,} tags"
     if tags > DEEPEST and _too_deep(html):
         return "", f"more than {DEEPEST:,} nested <div> or <article>"
     try:
-        return EXTRACTORS[extractor](html).strip(), None
+        return PARSED[extractor](html, comments, favor).strip(), None
     except (GptkitError, MemoryError):
         raise
     except Exception as error:  # what a parser makes of a hostile page is its own affair
@@ -43,21 +40,37 @@ def _too_deep(html: str) -> bool:
     return False
 
 
-def _resiliparse(html: str) -> str:
+def _resiliparse(html: str, comments: bool, favor: str) -> str:
     from resiliparse.extract.html2text import extract_plain_text
 
     return str(
-        extract_plain_text(html, main_content=True, alt_texts=False, list_bullets=False, preserve_formatting=True)
+        extract_plain_text(
+            html,
+            main_content=True,
+            alt_texts=False,
+            list_bullets=False,
+            preserve_formatting=True,
+            comments=comments,
+        )
     )
 
 
-def _trafilatura(html: str) -> str:
+def _trafilatura(html: str, comments: bool, favor: str) -> str:
     try:
         import trafilatura
     except ImportError as error:
         needed = "pip install trafilatura lxml_html_clean"  # newer lxml does not bring the second along
         raise GptkitError(f"--extractor trafilatura: is not installed ({error.name}); {needed}") from None
-    return trafilatura.extract(html, include_comments=False, deduplicate=False) or ""
+    return (
+        trafilatura.extract(
+            html,
+            include_comments=comments,
+            deduplicate=False,
+            favor_precision=favor == "precision",
+            favor_recall=favor == "recall",
+        )
+        or ""
+    )
 
 
-EXTRACTORS: dict[str, Callable[[str], str]] = {"resiliparse": _resiliparse, "trafilatura": _trafilatura}
+PARSED: dict[str, Callable[[str, bool, str], str]] = {"resiliparse": _resiliparse, "trafilatura": _trafilatura}
