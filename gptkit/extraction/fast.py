@@ -10,7 +10,9 @@ import numpy as np
 
 from gptkit.extraction.model import Model, load, own_model
 from gptkit.kernels import html_blocks
-from gptkit.kernels.block_features import WIDTH, Scratch, features, tables
+from gptkit.kernels.block_columns import WIDTH
+from gptkit.kernels.block_features import Scratch, features
+from gptkit.kernels.block_text import tables
 from gptkit.kernels.characters import character_flags
 from gptkit.kernels.extraction import extract_pages
 from gptkit.kernels.html_blocks import COUNTS, STOPPED, STOPS, TITLE_END, TITLE_START, Buffers, Limits, read_page

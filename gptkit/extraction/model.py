@@ -11,7 +11,7 @@ import numpy as np
 from gptkit.data.files import sha256_file
 from gptkit.errors import GptkitError
 from gptkit.extraction.training_settings import DEEPEST
-from gptkit.kernels.block_features import FEATURES, WIDTH
+from gptkit.kernels.block_columns import FEATURES, WIDTH
 
 OWN = Path(__file__).with_name("model.npz")
 LARGEST = 4_000_000  # bytes of a file, and of what it unpacks to

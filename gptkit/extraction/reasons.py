@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gptkit.extraction.model import Model
-from gptkit.kernels.block_features import FARTHEST, FEATURES, TAG_CLASSES, WIDTH
+from gptkit.kernels.block_columns import FARTHEST, FEATURES, TAG_CLASSES, WIDTH
 from gptkit.kernels.html_names import GROUPS
 from gptkit.kernels.tree_reasons import add_changes, count_visits
 

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from gptkit.kernels.block_features import COMMENT_BIT, FARTHEST, FEATURES
+from gptkit.kernels.block_columns import FARTHEST, FEATURES
+from gptkit.kernels.block_features import COMMENT_BIT
 from gptkit.kernels.html_blocks import BEHIND, ELEMENT, END, FIRST, GAP, LINE, NAME, PARENT, START
 from gptkit.kernels.html_names import TAG
 from gptkit.kernels.jit import helper, kernel
@@ -18,7 +19,7 @@ T_LI, T_DT, T_DD, T_TD, T_TH, T_TR, T_PRE, T_UL, T_OL, T_DL, T_MENU, T_DIR, T_TA
 )
 T_FORM, T_HTML, T_BODY, T_MAIN, T_ARTICLE = (TAG[name] for name in "form html body main article".split())
 IN_NOSCRIPT, LENGTH, LINKED = (FEATURES.index(name) for name in ("<noscript>", "characters", "link share"))
-SAID = round(8 * math.log2(1 + 20))  # a comment of 20 characters (`block_features.log`)
+SAID = round(8 * math.log2(1 + 20))  # a comment of 20 characters (`block_columns.log`)
 COMMENT_LEAST = 0.05  # probability of a block among comments that is kept
 JOIN_PARAGRAPHS, JOIN_LINES, JOIN_CELLS, JOIN_WORDS = range(4)
 

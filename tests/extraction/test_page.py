@@ -13,7 +13,7 @@ from gptkit.extraction.inline import resolve
 from gptkit.extraction.model import Model, own_model
 from gptkit.extraction.page import page_extractor, read_page
 from gptkit.extraction.reasons import contributions, strongest
-from gptkit.kernels.block_features import FEATURES, WIDTH, near
+from gptkit.kernels.block_columns import FEATURES, WIDTH, near
 from gptkit.kernels.html_blocks import Limits
 
 SENTENCE = "It is said that the river has to be crossed with care, and that few of those who have tried it came back. "

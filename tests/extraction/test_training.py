@@ -23,7 +23,7 @@ from gptkit.extraction.training_settings import TrainingSettings
 from gptkit.extraction.truth import LabelledPage, phrase_counts, shingle_f1, word_f1
 from gptkit.extraction.validation import calibration, choose_thresholds, main_measure, measure_page, summary
 from gptkit.extraction.weak import weak_texts
-from gptkit.kernels.block_features import WIDTH
+from gptkit.kernels.block_columns import WIDTH
 from gptkit.sample.crawl import information, response
 
 pytest.importorskip("lightgbm")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gptkit.extraction.fast import FastExtractor
-from gptkit.kernels.block_features import CONTAINER, FARTHEST, FEATURES, LEVELS, PROBES, TAG_CLASSES
+from gptkit.kernels.block_columns import CONTAINER, FARTHEST, FEATURES, LEVELS, PROBES, TAG_CLASSES
 from gptkit.kernels.html_blocks import BEHIND, ELEMENT, FIRST, NAME, PARENT, Limits
 from gptkit.kernels.html_names import BLOCK, TAG_FLAGS, TAG_NAMES
 
