@@ -1,11 +1,11 @@
 """The program: finds the command, runs it, and turns errors into one line and an exit code."""
 
-import importlib
 import os
 import sys
 
 import click
 
+from gptkit.cli.groups import LazyGroup
 from gptkit.engine.terminal import printable
 from gptkit.errors import GptkitError
 
@@ -36,21 +36,9 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
 
 
-class Commands(click.Group):
-    """The group of all commands, each in a file of its own, in the order data flows."""
-
-    def list_commands(self, context: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(COMMANDS[name]).command
-        return command
-
-
 @click.group(
-    cls=Commands,
+    cls=LazyGroup,
+    modules=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Examples:

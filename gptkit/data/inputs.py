@@ -114,6 +114,15 @@ def default_name(path: str) -> str:
     return safe_name(name)
 
 
+def weight_of(text: str) -> float | None:
+    """The number in an argument such as NAME=WEIGHT:PATH; None for what is none above 0."""
+    try:
+        weight = float(text)
+    except ValueError:
+        return None
+    return weight if 0 < weight < float("inf") else None
+
+
 def _own_name(path: str) -> str:
     """The name of an input that was given none: of the file, or of the folder that holds a pattern's files."""
     if ADDRESS.match(path):

@@ -31,8 +31,9 @@ def extract(
 ) -> Extracted:
     """The main text of pages of any encoding, paragraphs and list items on lines of their own.
 
-    charsets: what the servers said; model: the file of one for the fast extractor. `begin` is called with a page's number before it is parsed by an
-    extractor that takes one at a time. Raises GptkitError where the extractor is not installed, or the model's file is none.
+    charsets: what the servers said; model: the file of one for the fast extractor. `begin` is called with
+    a page's number before it is parsed by an extractor that takes one at a time.
+    Raises GptkitError where the extractor is not installed, or the model's file is none.
     """
     decoded = [as_utf8(page, charset) for page, charset in zip(pages, charsets, strict=True)]
     if extractor == FAST:

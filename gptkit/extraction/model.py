@@ -93,7 +93,7 @@ def _check(path: Path, model: Model) -> None:
         raise GptkitError(f"{path}: is no model of extraction (its trees lead nowhere)")
 
 
-@functools.lru_cache(4)
+@functools.cache
 def own_model() -> Model:
     """The model that comes with the package."""
     return load(OWN)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from gptkit.errors import GptkitError
 
@@ -40,6 +41,16 @@ def _too_deep(html: str) -> bool:
     return False
 
 
+def load_trafilatura(wanted_by: str) -> Any:
+    """The library trafilatura. Raises GptkitError with what to do where it cannot be loaded."""
+    try:
+        import trafilatura
+    except ImportError as error:
+        needed = "pip install 'gptkit[trafilatura]'"  # newer lxml does not bring lxml_html_clean along
+        raise GptkitError(f"{wanted_by}: trafilatura is not installed ({error.name}); {needed}") from None
+    return trafilatura
+
+
 def _resiliparse(html: str, comments: bool, favor: str) -> str:
     from resiliparse.extract.html2text import extract_plain_text
 
@@ -56,13 +67,8 @@ def _resiliparse(html: str, comments: bool, favor: str) -> str:
 
 
 def _trafilatura(html: str, comments: bool, favor: str) -> str:
-    try:
-        import trafilatura
-    except ImportError as error:
-        needed = "pip install trafilatura lxml_html_clean"  # newer lxml does not bring the second along
-        raise GptkitError(f"--extractor trafilatura: is not installed ({error.name}); {needed}") from None
     return (
-        trafilatura.extract(
+        load_trafilatura("--extractor trafilatura").extract(
             html,
             include_comments=comments,
             deduplicate=False,

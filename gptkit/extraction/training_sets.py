@@ -4,7 +4,7 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
-from gptkit.data.inputs import default_name
+from gptkit.data.inputs import default_name, weight_of
 from gptkit.errors import UsageError
 from gptkit.extraction.truth import LabelledPage, read_labelled
 
@@ -28,8 +28,8 @@ def open_sets(arguments: Sequence[str], limit: int | None = None) -> list[Labell
     sets: list[LabelledSet] = []
     for argument in arguments:
         match = SET.fullmatch(argument)
-        weight = _number(match[2] or "1") if match else 0.0
-        if match is None or not 0 < weight < float("inf"):
+        weight = weight_of(match[2] or "1") if match else None
+        if match is None or weight is None:
             example = "wiki=0.5:wiki.warc.gz,wiki.truth.jsonl"
             raise UsageError(
                 f"{argument}: write [NAME=[WEIGHT:]]PAGES,TRUTH with a weight above 0, for example {example}"
@@ -39,10 +39,3 @@ def open_sets(arguments: Sequence[str], limit: int | None = None) -> list[Labell
             raise UsageError(f"{argument}: two sets are named '{name}'; write NAME={argument} with a name of its own")
         sets.append(LabelledSet(name, weight, read_labelled([match[3]], [match[4]])[:limit]))
     return sets
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0

@@ -2,16 +2,12 @@
 
 import logging
 
-from gptkit.errors import GptkitError
+from gptkit.extraction.parsed import load_trafilatura
 
 
 def need_trafilatura() -> None:
     """Raises GptkitError with what to do where trafilatura cannot be loaded."""
-    try:
-        import trafilatura  # noqa: F401
-    except ImportError as error:
-        needed = "pip install 'gptkit[trafilatura]', or add --no-weak"
-        raise GptkitError(f"weak labels need trafilatura ({error}); {needed}") from None
+    load_trafilatura("weak labels (--no-weak does without)")
 
 
 def weak_texts(html: str) -> list[str]:
@@ -19,9 +15,7 @@ def weak_texts(html: str) -> list[str]:
 
     The two often differ where the case is doubtful. A page that it fails at has no text of that kind.
     """
-    need_trafilatura()
-    import trafilatura
-
+    trafilatura = load_trafilatura("weak labels (--no-weak does without)")
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
     texts = []
     for fast in (False, True):

@@ -7,10 +7,10 @@ set of a document's features, each of the value 1 / √(size of the set), so tha
 
 import numpy as np
 
+from gptkit.kernels.fnv import FNV_PRIME, FNV_START
 from gptkit.kernels.jit import helper, kernel
 from gptkit.kernels.minhash import fmix64, lower
 
-FNV_START, FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 NONE = np.int64(-1)  # no word ended
 
 

@@ -97,7 +97,7 @@ def share(part, whole):
 
 @helper
 def near(distance):
-    """A distance that may be negative, around 128: one a step up to 64, then a quarter."""
+    """A distance that may be negative, around 128: each step up to 64, then every eighth."""
     size = abs(distance)
     size = size if size <= 64 else min(64 + (size - 64) // 8, 127)
     return 128 + size if distance >= 0 else 128 - size

@@ -62,7 +62,7 @@ from gptkit.kernels.block_columns import (
     near,
     share,
 )
-from gptkit.kernels.block_text import _title_words, _words_of_title, count_text
+from gptkit.kernels.block_text import count_text, count_title_words, hash_title
 from gptkit.kernels.html_blocks import (
     BEHIND,
     DEPTH,
@@ -301,7 +301,7 @@ def features(
                 ancestor = elements[ancestor, PARENT]
                 distance += 1
     title_hashes = np.empty(32, np.uint64)
-    title_words = _title_words(page, title_start, title_end, title_hashes)
+    title_words = hash_title(page, title_start, title_end, title_hashes)
     page_numbers = (
         log(total, logs),
         log(rows, logs),
@@ -327,7 +327,7 @@ def features(
         size = blocks[row, END] - blocks[row, START]
         mine[O_WORDS_OF_TITLE] = 0
         if title_words and size < 300:
-            found, words = _words_of_title(text, blocks[row, START], blocks[row, END], title_hashes, title_words)
+            found, words = count_title_words(text, blocks[row, START], blocks[row, END], title_hashes, title_words)
             mine[O_WORDS_OF_TITLE] = share(2 * found, words + title_words)
         mine[O_PLACE_AMONG_SIBLINGS] = min(elements[inner, ORDER], 255)
         mine[O_BLOCKS_OF_PARENT] = min(elements[parent, BEHIND] - elements[parent, FIRST], 255)

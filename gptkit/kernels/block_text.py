@@ -209,7 +209,7 @@ def count_text(text, start, end, stop_keys, stop_values, stop_characters, charac
 
 
 @helper
-def _title_words(page, start, end, hashes):
+def hash_title(page, start, end, hashes):
     """Hashes of the first words of the title (its letters beyond ASCII are bytes); gives how many."""
     number, h = 0, FNV_START
     for place in range(start, end + 1):
@@ -225,7 +225,7 @@ def _title_words(page, start, end, hashes):
 
 
 @helper
-def _words_of_title(text, start, end, hashes, number):
+def count_title_words(text, start, end, hashes, number):
     """How many words of a block are in the title, and how many it has."""
     found, words, h = 0, 0, FNV_START
     for place in range(start, end + 1):

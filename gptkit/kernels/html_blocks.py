@@ -76,11 +76,11 @@ DIFFERENCES = (
 PARENT, NAME, DEPTH, FIRST, BEHIND, ORDER = range(6)  # FIRST and BEHIND: its blocks; ORDER: place among its siblings
 ELEMENT_FIELDS = 6
 # Fields of a block
-ELEMENT, START, END, LINK_BYTES, LINKS, STRONG_BYTES, GAP, INLINE = range(8)
-BLOCK_FIELDS = 8
+ELEMENT, START, END, LINK_BYTES, LINKS, STRONG_BYTES, GAP = range(7)
+BLOCK_FIELDS = 7
 # GAP: what is between a block and the one before
 LINE, PARAGRAPH = 1, 2  # a single <br>; anything more
-# INLINE: marks of `marks` rows
+# Fields of a mark of inline markup
 MARK_PLACE, MARK_KIND, MARK_START, MARK_END = range(4)
 MARK_FIELDS = 4
 OPEN_STRONG, OPEN_EMPHASIS, OPEN_CODE, OPEN_LINK = 1, 2, 3, 4  # and their negatives, which close
@@ -89,6 +89,7 @@ NUMBERED = 5  # <ol start>: MARK_START is the element, MARK_END its first number
 ELEMENTS, BLOCKS, TEXT, STOPPED, TOO_DEEP, MARKS, TITLE_START, TITLE_END = range(8)
 COUNTS = 8
 STOPS = ("", "bytes", "elements", "blocks", "depth")  # STOPPED; depth: all was read, but some elements were not opened
+BY_BYTES, BY_ELEMENTS, BY_BLOCKS, BY_DEPTH = range(1, 5)
 
 SCRIPT = np.uint64(fnv(b"script"))
 T_A, T_BODY, T_BR, T_HTML, T_OL, T_P, T_SCRIPT, T_TITLE = (
@@ -182,6 +183,13 @@ def _trim(text, out, marks, mark):
 
 
 @helper
+def _write_block(row, element, first, end, link_bytes, links, strong_bytes, gap):
+    """Fills a block's row; what was counted in white space at its end is not its own."""
+    row[ELEMENT], row[START], row[END], row[LINKS], row[GAP] = element, first, end, links, gap
+    row[LINK_BYTES], row[STRONG_BYTES] = min(link_bytes, end - first), min(strong_bytes, end - first)
+
+
+@helper
 def _is_markup(page, place, end):
     """Whether a tag, comment or the like begins here: `<` and a letter, `!`, `?` or `/`, which more must follow."""
     if page[place] != LT or place + 1 >= end:
@@ -228,7 +236,7 @@ def read_page(
     end = min(len(page), byte_limit)
     while 0 < end < len(page) and page[end] & 0xC0 == 0x80:  # not inside a character
         end -= 1
-    stopped = 1 if len(page) > byte_limit else 0
+    stopped = BY_BYTES if len(page) > byte_limit else 0
     open_names[:] = 0
     number, out, block, mark, too_deep = 1, 0, 0, 0, 0
     title_start, title_end = 0, 0
@@ -280,16 +288,13 @@ def read_page(
                     continue
                 if opened and cut:  # the block before ends here
                     out = _trim(text, out, marks, mark)
-                    blocks[block, ELEMENT], blocks[block, START], blocks[block, END] = element, first, out
-                    blocks[block, LINK_BYTES], blocks[block, LINKS] = min(link_bytes, out - first), links
-                    blocks[block, STRONG_BYTES], blocks[block, GAP] = min(strong_bytes, out - first), gap
-                    blocks[block, INLINE] = 0
+                    _write_block(blocks[block], element, first, out, link_bytes, links, strong_bytes, gap)
                     block += 1
                     text[out] = 10
                     out += 1
                     opened, gap = False, cut
                     if block >= len(blocks):
-                        stopped = 3
+                        stopped = BY_BLOCKS
                         break
                 if not opened:
                     opened, cut, pending, low = True, 0, False, top
@@ -313,7 +318,7 @@ def read_page(
                     link_bytes += out - before
                 if flags & STRONG:
                     strong_bytes += out - before
-            if stopped == 3:
+            if stopped == BY_BLOCKS:
                 break
             continue
         # markup
@@ -405,7 +410,7 @@ def read_page(
         inner = stack[top, S_ELEMENT]
         if not flags & SILENT:
             if number >= len(elements):
-                stopped = 2
+                stopped = BY_ELEMENTS
                 break
             elements[number, PARENT], elements[number, NAME] = inner, name
             elements[number, DEPTH] = elements[inner, DEPTH] + 1
@@ -435,16 +440,13 @@ def read_page(
         open_names[slot(name, h)] += 1
     if opened and block < len(blocks):
         out = _trim(text, out, marks, mark)
-        blocks[block, ELEMENT], blocks[block, START], blocks[block, END] = element, first, out
-        blocks[block, LINK_BYTES], blocks[block, LINKS] = min(link_bytes, out - first), links
-        blocks[block, STRONG_BYTES], blocks[block, GAP] = min(strong_bytes, out - first), gap
-        blocks[block, INLINE] = 0
+        _write_block(blocks[block], element, first, out, link_bytes, links, strong_bytes, gap)
         block += 1
     while top >= 0:
         elements[stack[top, S_ELEMENT], BEHIND] = block
         top -= 1
     if stopped == 0 and too_deep:
-        stopped = 4
+        stopped = BY_DEPTH
     counts[ELEMENTS], counts[BLOCKS], counts[TEXT], counts[STOPPED] = number, block, out, stopped
     counts[TOO_DEEP], counts[MARKS], counts[TITLE_START], counts[TITLE_END] = too_deep, mark, title_start, title_end
 

@@ -14,6 +14,7 @@ from gptkit.kernels.html_syntax import (
     FNV_START,
     GT,
     LT,
+    QUESTION,
     SEMICOLON,
     SLASH,
     find_byte,
@@ -53,7 +54,6 @@ og:url dcterms.license dc.rights dcterms.rights
 """.split()
 FACTS = (*PLACES, *KEYS)
 FACT = {name: row for row, name in enumerate(FACTS)}
-QUESTION = np.uint8(ord("?"))
 JSON_BYTES = 65_536  # longer JSON-LD is passed over
 AUTHOR_BYTES = 1_000  # how far behind <a rel=author> its end is sought
 

@@ -78,8 +78,6 @@ ATTRIBUTES = (
     "hidden",
     "style",
     "aria-hidden",
-    "colspan",
-    "rowspan",
     "start",
 )
 ATTRIBUTE = {name: number for number, name in enumerate(ATTRIBUTES)}

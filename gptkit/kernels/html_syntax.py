@@ -9,9 +9,9 @@ from functools import cache
 
 import numpy as np
 
+from gptkit.kernels.fnv import FNV_PRIME, FNV_START, fnv
 from gptkit.kernels.jit import helper
 
-FNV_START, FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 WIDTH = np.uint64(16)
 LONGEST_REFERENCE = 32  # letters of the longest name of a character: CounterClockwiseContourIntegral
 LONGEST_LEGACY = 6  # of those that need no semicolon: Aacute
@@ -22,14 +22,6 @@ CDATA, BRACKET = tuple(b"<![CDATA["), np.uint8(ord("]"))
 SCRIPT_TAG = len("<script>")
 # What numbers from 128 to 159 mean in a character reference: windows-1252 (the standard's table)
 WINDOWS_1252 = tuple(ord(bytes([code]).decode("cp1252", "ignore") or chr(code)) for code in range(0x80, 0xA0))
-
-
-def fnv(name: bytes) -> int:
-    """FNV-1a, 64 bits, as `lower_hash` gives for a name of small letters (http://www.isthe.com/chongo/tech/comp/fnv/)."""
-    h = int(FNV_START)
-    for byte in name:
-        h = (h ^ byte) * int(FNV_PRIME) & 0xFFFFFFFFFFFFFFFF
-    return h
 
 
 def hash_table(names: dict[bytes, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -2,14 +2,8 @@
 
 import numpy as np
 
-from gptkit.kernels.jit import helper, kernel
-
-
-@helper
-def _below(packed, row):
-    """The child that a row goes to."""
-    right = row[packed & np.uint32(255)] > (packed >> np.uint32(8) & np.uint32(255))
-    return np.int64(packed >> np.uint32(16)) + np.int64(right)
+from gptkit.kernels.jit import kernel
+from gptkit.kernels.trees import child
 
 
 @kernel
@@ -19,7 +13,7 @@ def count_visits(features, nodes, roots, depths, visits):
         for row in range(len(features)):
             node = roots[tree]
             for _ in range(depths[tree]):
-                below = _below(nodes[node], features[row])
+                below = child(nodes, node, features[row])
                 if below == node:
                     break
                 visits[below] += 1
@@ -33,7 +27,7 @@ def add_changes(features, nodes, means, roots, depths, out):
         for tree in range(len(roots)):
             node = roots[tree]
             for _ in range(depths[tree]):
-                below = _below(nodes[node], features[row])
+                below = child(nodes, node, features[row])
                 if below == node:
                     break
                 out[row, nodes[node] & np.uint32(255)] += means[below] - means[node]

@@ -12,7 +12,8 @@ from gptkit.kernels.jit import helper, kernel
 
 
 @helper
-def _step(nodes, node, row):
+def child(nodes, node, row):
+    """The child that a row goes to; a leaf is its own."""
     packed = nodes[node]
     return np.int64(packed >> np.uint32(16)) + (
         row[packed & np.uint32(255)] > (packed >> np.uint32(8) & np.uint32(255))
@@ -34,8 +35,8 @@ def probabilities(features, rows, nodes, values, roots, depths, out):
             a = b = c = d = root
             first, second, third, fourth = features[row], features[row + 1], features[row + 2], features[row + 3]
             for _ in range(depth):
-                a, b = _step(nodes, a, first), _step(nodes, b, second)
-                c, d = _step(nodes, c, third), _step(nodes, d, fourth)
+                a, b = child(nodes, a, first), child(nodes, b, second)
+                c, d = child(nodes, c, third), child(nodes, d, fourth)
             out[row] += values[a]
             out[row + 1] += values[b]
             out[row + 2] += values[c]
@@ -44,7 +45,7 @@ def probabilities(features, rows, nodes, values, roots, depths, out):
         while row < rows:
             a = root
             for _ in range(depth):
-                a = _step(nodes, a, features[row])
+                a = child(nodes, a, features[row])
             out[row] += values[a]
             row += 1
     for row in range(rows):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gptkit.data.documents import Documents, open_documents
+from gptkit.data.inputs import weight_of
 from gptkit.errors import InputError, UsageError
 
 SOURCE = re.compile(r"([A-Za-z0-9_.-]+)=([^:]+):(.+)", re.DOTALL)
@@ -37,8 +38,8 @@ def open_sources(arguments: Sequence[str]) -> list[Source]:
     sources: list[Source] = []
     for argument in arguments:
         match = SOURCE.fullmatch(argument)
-        weight = _number(match[2]) if match else 0.0
-        if match is None or not 0 < weight < float("inf"):
+        weight = weight_of(match[2]) if match else None
+        if match is None or weight is None:
             raise UsageError(f"{argument}: write NAME=WEIGHT:PATH with a weight above 0, for example web=0.6:clean")
         if match[1] in (source.name for source in sources):
             raise UsageError(f"{argument}: two sources are named '{match[1]}'")
@@ -47,13 +48,6 @@ def open_sources(arguments: Sequence[str]) -> list[Source]:
     if not sum(source.weight for source in sources) < float("inf"):
         raise UsageError("the weights of the mixture are too large to be added")
     return sources
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0
 
 
 def shares(weights: Sequence[float], sizes: Sequence[int], budget: int | None) -> tuple[int, list[Share]]:
