@@ -20,7 +20,6 @@ from gptkit.data.manifest import read_manifest, verify
 from gptkit.errors import GptkitError
 from gptkit.kernels import bag_of_words
 from gptkit.kernels.columns import string_arrays
-from gptkit.kernels.minhash import count_words
 from gptkit.sampling.draws import uniform
 
 STAGE = "quality"
@@ -77,7 +76,7 @@ class Quality:
 def bags(text: pa.Array, features: int) -> tuple[np.ndarray, np.ndarray]:
     """Row starts (int64 [documents + 1]) and features (int32) of each document's hashed words."""
     content, starts = string_arrays(text)
-    return bag_of_words.bags(content, starts, int(count_words(content, starts).sum()), features)
+    return bag_of_words.bags(content, starts, int(bag_of_words.count_words(content, starts).sum()), features)
 
 
 def warm_up() -> None:

@@ -32,7 +32,7 @@ def command(model: Path, output: Path | None, settings: EvalSettings, as_json: b
     of its own, of which fewer are shown where the model's context is full. --limit counts items
     of a task. The model runs on all cores, whatever --workers says.
     """
-    from gptkit.evaluation.report import EXPLANATION, print_table
+    from gptkit.evaluation.report import explanation, print_table
     from gptkit.evaluation.stage import run
 
     report = run(model, output, settings, runtime)
@@ -40,6 +40,6 @@ def command(model: Path, output: Path | None, settings: EvalSettings, as_json: b
         click.echo(json.dumps({"results": report.results, "failed": report.failures}))
     elif report.results:
         print_table(report.results)
-        runtime.progress.say(EXPLANATION)
+        runtime.progress.say(explanation(report.results))
     if report.failures:
         raise GptkitError("; ".join(report.failures))

@@ -2,41 +2,17 @@
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from gptkit.cli.tables import console, print_columns
 from gptkit.engine.terminal import printable
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 LANGUAGES = 12  # that a table names
-WIDTH = 110
-
-
-def _console(file: Any = None, width: int = WIDTH) -> "Console":
-    from rich.console import Console
-
-    return Console(file=file, width=width)
-
-
-def _print_table(
-    console: "Console", title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)
-) -> None:
-    """Prints a plain table; the columns at `left` are text, the others numbers."""
-    from rich.table import Table
-    from rich.text import Text
-
-    made = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for place, name in enumerate(columns):
-        made.add_column(name, justify="left" if place in left else "right", overflow="fold")
-    for row in rows:
-        made.add_row(*(Text(printable(cell, lines=False)) for cell in row))
-    console.print(made)
 
 
 def print_funnel(funnel: dict[str, Any]) -> None:
     """The funnel on standard error: what came into each step and what left, by rule."""
-    console = _console(sys.stderr)
+    out = console(sys.stderr)
     rows = [
         (
             step["step"],
@@ -48,7 +24,7 @@ def print_funnel(funnel: dict[str, Any]) -> None:
         )
         for step in funnel["steps"]
     ]
-    _print_table(console, "Steps", ("step", "documents", "stay", "go", "MB in", "MB out"), rows)
+    print_columns(out, "Steps", ("step", "documents", "stay", "go", "MB in", "MB out"), rows)
     if funnel["rules"]:
         total = max(1, funnel["steps"][0]["documents_in"])
         rules = sorted(funnel["rules"].items(), key=lambda item: -item[1]["documents"])
@@ -56,26 +32,26 @@ def print_funnel(funnel: dict[str, Any]) -> None:
             (rule, f"{count['documents']:,}", f"{count['documents'] / total:.1%}", f"{count['bytes'] / 1e6:,.2f}")
             for rule, count in rules
         ]
-        _print_table(console, "Why documents went", ("rule", "documents", "of all", "MB"), by_rule)
+        print_columns(out, "Why documents went", ("rule", "documents", "of all", "MB"), by_rule)
     for title, name in (
         ("Lines taken out, addresses replaced, pages cut off", "edits"),
         ("Documents a rule has no data for", "skipped"),
     ):
         if funnel[name]:
-            _print_table(console, title, ("rule", "number"), [(rule, f"{n:,}") for rule, n in funnel[name].items()])
+            print_columns(out, title, ("rule", "number"), [(rule, f"{n:,}") for rule, n in funnel[name].items()])
     languages = list(funnel["languages"].items())
     if languages:
         parts = [f"{code or '?'} {count:,}" for code, count in languages[:LANGUAGES]]
         rest = sum(count for _, count in languages[LANGUAGES:])
         line = f"Languages: {', '.join(parts)}{f', others {rest:,}' if rest else ''}"
-        console.print(printable(line, lines=False), highlight=False, markup=False)
+        out.print(printable(line, lines=False), highlight=False, markup=False)
 
 
 def print_preview(expected: dict[str, Any]) -> None:
     """What a run would do, on standard error."""
     print_funnel(expected["funnel"])
-    console = _console(sys.stderr)
-    console.print(
+    out = console(sys.stderr)
+    out.print(
         f"From a sample of {expected['documents']:,} documents ({expected['share']:.1%} of the input): about "
         f"{expected['documents_out']:,} of {expected['documents_in']:,} documents would stay, "
         f"{expected['bytes_out'] / 1e6:,.1f} MB of text. One worker does {expected['megabytes_per_second']:,.1f} MB/s "
@@ -98,7 +74,7 @@ def print_rules(rows: Sequence[dict[str, Any]]) -> None:
         for row in rows
     ]
     names = ("rule", "limit", "unit", "takes", "what it looks at", "sets")
-    _print_table(_console(width=190), "", names, cells, left=(0, 2, 3, 4, 5))  # one line a rule, for grep
+    print_columns(console(width=190), "", names, cells, left=(0, 2, 3, 4, 5))  # one line a rule, for grep
 
 
 def print_verdicts(rows: Sequence[dict[str, Any]]) -> None:
@@ -111,4 +87,4 @@ def print_verdicts(rows: Sequence[dict[str, Any]]) -> None:
         verdict = "goes" if row["broken"] else "skipped" if row["value"] is None else "stays"
         cells.append((row["step"], row["rule"], value, f"{side} {limit}".strip(), verdict, row["detail"] or ""))
     names = ("step", "rule", "value", "limit", "verdict", "")
-    _print_table(_console(), "", names, cells, left=(0, 1, 4, 5))
+    print_columns(console(), "", names, cells, left=(0, 1, 4, 5))

@@ -18,6 +18,7 @@ COMMANDS = {
     "quality": "gptkit.cli.quality",
     "remove": "gptkit.cli.remove",
     "dedup": "gptkit.cli.dedup",
+    "decontaminate": "gptkit.cli.decontaminate",
     "mix": "gptkit.cli.mix",
     "tokenize": "gptkit.cli.tokenize",
     "train": "gptkit.cli.train",

@@ -127,7 +127,9 @@ def _rows_at_once(group: Any) -> int:
 def _named(file: InputFile, row: int, batch: pa.RecordBatch, damage: list[Damage] | None) -> pa.RecordBatch:
     """The columns under our names, with an id and the source for each document, `row` being the first one's place."""
     places: Sequence[int] = range(row, row + len(batch))
-    if damage is not None and not _is_sound(batch):
+    if not _is_sound(batch):
+        if damage is None:
+            raise GptkitError(f"{shown(file.path)}: is damaged (a string among rows {row:,} and on is no UTF-8)")
         sound = _sound_rows(file, row, batch, damage)
         batch, places = batch.take(pa.array(sound, pa.int64())), [row + place for place in sound]
     named = {name: batch.column(name) for name in batch.schema.names}

@@ -1,28 +1,108 @@
 """Settings of `gptkit dedup`."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal
+
+VERSION = 2  # of the stage
+MOST_PERMUTATIONS = 10_000
 
 
 @dataclass(frozen=True)
 class DedupSettings:
-    """Exact duplicates first, then near ones by MinHash LSH; the first document of a cluster stays.
+    """What counts as a duplicate, and which of several stays.
 
-    Two documents become candidates with probability 1 − (1 − J^rows)^bands at Jaccard
-    similarity J of their sets of word n-grams; candidates are joined (single link).
+    Exact duplicates go first, then near ones by MinHash LSH: two documents become candidates with
+    probability 1 − (1 − J^rows)^bands at Jaccard similarity J of their sets of word n-grams. With
+    `verify`, a document goes only where its exact J with the one that stays is at least the threshold.
     """
 
+    unit: Annotated[
+        Literal["document", "paragraph", "line", "substring"],
+        "What is compared: whole documents; paragraphs or lines by hash, across the corpus; or repeated spans of text.",
+    ] = "document"
+    normalise: Annotated[bool, "Equal but for case, punctuation and spaces is equal."] = False
     near: Annotated[bool, "Find near duplicates too, not only exact ones."] = True
-    bands: Annotated[int, "Bands of the LSH table.", "bands"] = 14
-    rows: Annotated[int, "Signature values in a band.", "values"] = 8
-    ngram: Annotated[int, "Words of a shingle.", "words"] = 5
+    preset: Annotated[
+        Literal["gpt3"] | None, "gpt3: 10 tables of one hash over the set of words, as Spark's MinHashLSH."
+    ] = None
+    threshold: Annotated[
+        float | None,
+        "Least Jaccard similarity of duplicates; bands and rows follow from it where they are not given. "
+        "Without it: where the curve of the bands is steepest, (1/bands)^(1/rows).",
+        "0 to 1",
+    ] = None
+    bands: Annotated[int | None, "Bands of the LSH table; without --threshold 14.", "bands"] = None
+    rows: Annotated[int | None, "Signature values in a band; without --threshold 8.", "values"] = None
+    ngram: Annotated[
+        int | None, "Words of a shingle (characters where a script has no spaces); 5, or the preset's.", "words"
+    ] = None
+    base_hash: Annotated[
+        Literal["fast", "sha1"], "Hash of a shingle; sha1: signatures equal datasketch's, bit for bit, and cost more."
+    ] = "fast"
     seed: Annotated[int, "Seed of the permutations."] = 1
+    verify: Annotated[
+        bool,
+        "Compare exactly. Without: whatever is joined by a chain of candidates is one cluster (single link), "
+        "though its ends may have little in common.",
+    ] = True
+    keep: Annotated[
+        Literal["first", "longest", "newest", "highest"],
+        "What stays of a cluster: the first, the longest text, the newest (--keep-column, or date), "
+        "or the highest (--keep-column, or quality).",
+    ] = "first"
+    keep_column: Annotated[str | None, "Column that --keep newest or highest goes by.", "name"] = None
+    prefer: Annotated[
+        tuple[str, ...], "Sources whose documents stay before all others', the most wanted first.", "names"
+    ] = ()
+    protect: Annotated[
+        tuple[str, ...],
+        "Held-out sources: all their documents stay, and nothing that is near one stays elsewhere.",
+        "names",
+    ] = ()
+    against: Annotated[
+        tuple[str, ...], "Reference documents: what is near one goes; they are not written.", "paths"
+    ] = ()
+    index: Annotated[
+        str | None,
+        "Folder of signatures of all that was kept by earlier runs: what is near goes (by estimated similarity), "
+        "and what this run keeps is added.",
+        "folder",
+    ] = None
+    save_signatures: Annotated[bool, "Write signatures of what stays, as datasketch's LeanMinHash."] = False
+    min_length: Annotated[int, "Shortest paragraph or line that can be a duplicate.", "characters"] = 40
+    min_count: Annotated[int, "Occurrences from which a paragraph or line is a duplicate.", "occurrences"] = 2
+    keep_first: Annotated[bool, "The first copy of a paragraph, line or span stays."] = True
+    span_characters: Annotated[int, "Shortest repeated span, with --unit substring; 0: go by words.", "characters"] = (
+        200
+    )
+    span_words: Annotated[int, "Shortest repeated span where --span-characters is 0.", "words"] = 50
+    memory: Annotated[int, "Memory for all workers together.", "bytes"] = 4_000_000_000
+
+    # Other documents and signatures count by what is in them: their digests are among the plan's inputs
+    OUTSIDE_DIGEST: ClassVar[frozenset[str]] = frozenset({"against", "index", "memory"})
 
     def __post_init__(self) -> None:
-        """Raises ValueError for sizes that make no table."""
-        if min(self.bands, self.rows, self.ngram) < 1:
-            raise ValueError("--bands, --rows and --ngram must be at least 1")
-        if self.bands * self.rows > 10_000:
-            raise ValueError(f"--bands {self.bands} times --rows {self.rows} is more than 10,000 permutations")
+        """Raises ValueError for what makes no sense."""
+        for option, value in (("--bands", self.bands), ("--rows", self.rows), ("--ngram", self.ngram)):
+            if value is not None and value < 1:
+                raise ValueError(f"{option} must be at least 1")
+        if (self.bands or 14) * (self.rows or 8) > MOST_PERMUTATIONS:
+            raise ValueError(f"--bands times --rows is more than {MOST_PERMUTATIONS:,} permutations")
         if not 0 <= self.seed < 1 << 32:
             raise ValueError("--seed must be from 0 to 4294967295")
+        if self.threshold is not None and not 0 < self.threshold <= 1:
+            raise ValueError(f"--threshold {self.threshold:g} is not above 0 and up to 1")
+        if self.keep_column is not None and self.keep not in ("newest", "highest"):
+            raise ValueError("--keep-column goes with --keep newest or --keep highest")
+        if (self.index is not None or self.save_signatures) and not self.near:
+            raise ValueError("--index and --save-signatures need signatures: they do not go with --no-near")
+        if self.memory < 100_000_000:
+            raise ValueError("--memory must be at least 100MB")
+        if min(self.min_length, self.min_count - 1, self.span_characters, self.span_words - 1) < 0:
+            raise ValueError(
+                "--min-length and --span-characters must be at least 0, --min-count at least 1, --span-words at least 1"
+            )
+        if self.unit != "document" and (self.against or self.index or self.protect or self.save_signatures):
+            raise ValueError(f"--against, --index, --protect and --save-signatures do not go with --unit {self.unit}")
+        if both := set(self.prefer) & set(self.protect):
+            raise ValueError(f"--prefer and --protect both name {min(both)}; what is protected stays anyway")

@@ -1,7 +1,7 @@
 """Evaluates one task with one number of shots."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gptkit.engine.progress import Progress
@@ -16,12 +16,21 @@ from gptkit.tasks.task import Task
 class Runner:
     """A task whose items are read once for all numbers of shots."""
 
-    def __init__(self, task: Task, encoder: Encoder, scorer: Scorer, seed: int, limit: int | None) -> None:
+    def __init__(
+        self,
+        task: Task,
+        encoder: Encoder,
+        scorer: Scorer,
+        seed: int,
+        limit: int | None,
+        dirty: Mapping[int, bool] | None = None,
+    ) -> None:
         self.task = task
         self.encoder = encoder
         self.scorer = scorer
         self.seed = seed
         self.limit = limit  # items
+        self.dirty = dirty  # whether each item shares an n-gram with the training data, where that is known
         self._items: list[Item] = []
         self._pool: list[Item] = []
 
@@ -74,7 +83,23 @@ class Runner:
             "items_cut": sum(one.cut for one in fitted),
             "requests": sum(len(one.requests) for one in fitted),
             "requests_encoded_apart": sum(one.apart for one in fitted),
-            "metrics": {name: dataclasses.asdict(measure(name, answers)) for name in self.task.metrics},
+            "metrics": self._metrics(answers),
+            **self._parts(answers),
+        }
+
+    def _metrics(self, answers: Sequence[Answer]) -> dict[str, Any]:
+        return {name: dataclasses.asdict(measure(name, answers)) for name in self.task.metrics}
+
+    def _parts(self, answers: Sequence[Answer]) -> dict[str, Any]:
+        """The metrics of clean and of dirty items, where it is known which is which."""
+        if self.dirty is None:
+            return {}
+        parts = {
+            name: [answer for answer in answers if self.dirty[answer.item.index] == wanted]
+            for name, wanted in (("clean", False), ("dirty", True))
+        }
+        return {
+            name: {"items": len(part), "metrics": self._metrics(part) if part else {}} for name, part in parts.items()
         }
 
     def _log(self, shots: int, answer: Answer, drawn: Sequence[Item], fitted: Fitted) -> dict[str, Any]:

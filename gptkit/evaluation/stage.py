@@ -23,6 +23,7 @@ from gptkit.evaluation.settings import EvalSettings
 from gptkit.model.folder import LoadedModel, load_model
 from gptkit.model.text import Codec
 from gptkit.tasks.find import find_tasks
+from gptkit.tasks.overlap import Overlap, open_overlap
 from gptkit.tasks.task import Task, read_task
 
 VERSION = 1
@@ -49,12 +50,13 @@ def run(model: Path, output: Path | None, settings: EvalSettings, runtime: Runti
     tasks_dir = Path(settings.tasks_dir) if settings.tasks_dir else None
     data_dir = Path(settings.data_dir) if settings.data_dir else None
     tasks = _read_tasks(find_tasks(settings.tasks, tasks_dir), data_dir)
+    overlap = open_overlap(Path(settings.overlap)) if settings.overlap else None
     what = f"{len(tasks)} tasks × {len(settings.shots)} numbers of shots"
     if output is None and runtime.dry_run:
         runtime.progress.say(f"eval: would score {model} on {what}")
         return Report([], [], None)
     loaded = load_model(model, _device(settings.device))
-    evaluation = _Evaluation(loaded, settings, runtime)
+    evaluation = _Evaluation(loaded, settings, runtime, overlap)
     if output is None:
         for path, task in tasks.items():
             evaluation.add(path, task)
@@ -63,6 +65,8 @@ def run(model: Path, output: Path | None, settings: EvalSettings, runtime: Runti
         {"name": "model", "digest": _fingerprint(loaded), "path": str(model)},
         *(_identity(path, task) for path, task in tasks.items()),
     ]
+    if overlap:
+        inputs.append({"name": "overlap", "digest": overlap.digest()})
     with Stage("eval", VERSION, settings, inputs, output, runtime) as stage:
         if stage.finished:
             return _read_report(output, stage.finished)
@@ -79,9 +83,10 @@ def run(model: Path, output: Path | None, settings: EvalSettings, runtime: Runti
 class _Evaluation:
     """One run: the model and what has been found so far."""
 
-    def __init__(self, loaded: LoadedModel, settings: EvalSettings, runtime: Runtime) -> None:
+    def __init__(self, loaded: LoadedModel, settings: EvalSettings, runtime: Runtime, overlap: Overlap | None) -> None:
         self.settings = settings
         self.runtime = runtime
+        self.overlap = overlap
         self.encoder = Encoder(Codec(loaded.tokenizer_path), loaded.config.context)
         self.scorer = Scorer(loaded.model, settings.batch_tokens, _device(settings.device))
         self.results: list[dict[str, Any]] = []
@@ -94,7 +99,14 @@ class _Evaluation:
         if isinstance(task, GptkitError):
             self._fail(path.stem, task)
             return
-        runner = Runner(task, self.encoder, self.scorer, self.settings.seed, self.runtime.limit)
+        try:
+            dirty = self.overlap.of(task) if self.overlap else None
+        except GptkitError as error:
+            self._fail(task.name, error)
+            return
+        if self.overlap and dirty is None:
+            self.runtime.progress.say(f"eval: {self.overlap.path} has no items of {task.name}")
+        runner = Runner(task, self.encoder, self.scorer, self.settings.seed, self.runtime.limit, dirty)
         recalled: list[tuple[int, list[dict[str, Any]]]] = []
         for shots in self.settings.shots:
             kept = done / f"{shots}.json" if done else None

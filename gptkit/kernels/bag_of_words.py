@@ -1,6 +1,6 @@
 """Hashed bags of words over a batch of texts, and a linear model's score straight from the bytes.
 
-Words are lower-cased runs of letters, digits and bytes beyond ASCII (`minhash.lower`). A word's
+Words are lower-cased runs of letters, digits and bytes beyond ASCII (`lower`). A word's
 feature is the low bits of its 64-bit hash (FNV-1a, mixed by MurmurHash3's finaliser). A bag is the
 set of a document's features, each of the value 1 / √(size of the set), so that its length is 1.
 """
@@ -9,9 +9,35 @@ import numpy as np
 
 from gptkit.kernels.fnv import FNV_PRIME, FNV_START
 from gptkit.kernels.jit import helper, kernel
-from gptkit.kernels.minhash import fmix64, lower
+from gptkit.kernels.minhash import fmix64
 
 NONE = np.int64(-1)  # no word ended
+
+
+@helper
+def lower(byte):
+    """The byte of a word in lower case; 0 where it belongs to no word.
+
+    Letters, digits, and every byte of a character beyond ASCII belong to words.
+    """
+    if 0x61 <= byte <= 0x7A or 0x30 <= byte <= 0x39 or byte >= 0x80:
+        return byte
+    if 0x41 <= byte <= 0x5A:
+        return byte + 0x20
+    return np.uint8(0)
+
+
+@kernel
+def count_words(text, starts):
+    """The number of words of each document; int64 [documents]."""
+    counts = np.zeros(len(starts) - 1, np.int64)
+    for document in range(len(counts)):
+        inside = False
+        for place in range(starts[document], starts[document + 1]):
+            word = lower(text[place]) != 0
+            counts[document] += word and not inside
+            inside = word
+    return counts
 
 
 @helper
@@ -34,7 +60,7 @@ def bags(text, starts, words, features):
     """The set of features of each document, as a CSR matrix has its columns.
 
     text: uint8, all documents; starts: int64 [documents + 1]; words: how many words there are in
-    all documents, or more (see `minhash.count_words`); features: a power of two, up to 2³¹.
+    all documents, or more (see `count_words`); features: a power of two, up to 2³¹.
     Gives row starts (int64 [documents + 1]) and features (int32), each where it is first met.
     """
     documents = len(starts) - 1

@@ -1,8 +1,8 @@
-"""MinHash signatures of word shingles over a batch of texts.
+"""MinHash signatures of sets of hashes.
 
 The permutations are those of datasketch 2's scheme `affine32`: fmix32 (MurmurHash3's finaliser)
-of a 32-bit base hash h, then a·h + b mod 2³² with odd a. Here the base hash of a shingle is made
-from the hashes of its words, so that no shingle is ever written out.
+of a 32-bit base hash h, then a·h + b mod 2³² with odd a. The base hash is the low half of a 64-bit
+hash of a shingle.
 """
 
 import numpy as np
@@ -38,81 +38,35 @@ def fmix64(h):
 
 
 @helper
-def lower(byte):
-    """The byte of a word in lower case; 0 where it belongs to no word.
-
-    Letters, digits, and every byte of a character beyond ASCII belong to words.
-    """
-    if 0x61 <= byte <= 0x7A or 0x30 <= byte <= 0x39 or byte >= 0x80:
-        return byte
-    if 0x41 <= byte <= 0x5A:
-        return byte + 0x20
-    return np.uint8(0)
+def _mixed(hashes, place, end):
+    """The base hash at `place`, mixed; from `end` on the last one again, which changes no minimum."""
+    return _fmix32(np.uint32(hashes[min(place, end - 1)]))
 
 
-@kernel
-def count_words(text, starts):
-    """The number of words of each document; int64 [documents]."""
-    counts = np.zeros(len(starts) - 1, np.int64)
-    for document in range(len(counts)):
-        inside = False
-        for place in range(starts[document], starts[document + 1]):
-            word = lower(text[place]) != 0
-            counts[document] += word and not inside
-            inside = word
-    return counts
-
-
-@kernel
-def shingle_hashes(text, starts, words, size):
-    """The base hash (uint32) of every shingle of `size` words, and int64 [documents + 1] starts.
-
-    words: see `count_words`. A document of fewer words has one shingle of them all; one without
-    words has none.
-    """
-    documents = len(starts) - 1
-    shingle_starts = np.zeros(documents + 1, np.int64)
-    for document in range(documents):
-        shingle_starts[document + 1] = shingle_starts[document] + (
-            0 if words[document] == 0 else max(1, words[document] - size + 1)
-        )
-    hashes = np.empty(shingle_starts[-1], np.uint32)
-    ring = np.zeros(size, np.uint64)
-    for document in range(documents):
-        wide = min(size, words[document])
-        out = shingle_starts[document]
-        seen = 0
-        h = np.uint64(0xCBF29CE484222325)  # FNV-1a
-        length = 0
-        for place in range(starts[document], starts[document + 1] + 1):
-            byte = lower(text[place]) if place < starts[document + 1] else np.uint8(0)
-            if byte:
-                h = (h ^ np.uint64(byte)) * np.uint64(0x100000001B3)
-                length += 1
-            elif length:
-                ring[seen % size] = h
-                seen += 1
-                h = np.uint64(0xCBF29CE484222325)
-                length = 0
-                if seen >= wide:
-                    mixed = np.uint64(0)
-                    for back in range(wide):
-                        mixed = (mixed ^ ring[(seen - wide + back) % size]) * np.uint64(0x9E3779B97F4A7C15)
-                        mixed ^= mixed >> np.uint64(29)
-                    hashes[out] = np.uint32(fmix64(mixed) & np.uint64(0xFFFFFFFF))
-                    out += 1
-    return hashes, shingle_starts
+@helper
+def _least(a, b, h0, h1, h2, h3):
+    first, second = min(np.uint32(a * h0 + b), np.uint32(a * h1 + b)), min(np.uint32(a * h2 + b), np.uint32(a * h3 + b))
+    return min(first, second)
 
 
 @kernel
 def signatures(hashes, shingle_starts, a, b):
-    """MinHash signatures, uint32 [documents, permutations]; all EMPTY for a document without shingles."""
+    """MinHash signatures, uint32 [documents, permutations]; all EMPTY for a document without shingles.
+
+    hashes: uint64, of which the low half counts; shingle_starts: int64 [documents + 1]; a, b: see
+    `permutations`. Eight shingles are taken at a time, so that signatures are read and written
+    seldom, and the loop over permutations is made of vector instructions alone.
+    """
     documents, count = len(shingle_starts) - 1, len(a)
     result = np.full((documents, count), EMPTY, np.uint32)
     for document in range(documents):
-        row = result[document]
-        for place in range(shingle_starts[document], shingle_starts[document + 1]):
-            h = _fmix32(hashes[place])
+        row, end = result[document], shingle_starts[document + 1]
+        for place in range(shingle_starts[document], end, 8):
+            h0, h1 = _mixed(hashes, place, end), _mixed(hashes, place + 1, end)
+            h2, h3 = _mixed(hashes, place + 2, end), _mixed(hashes, place + 3, end)
+            h4, h5 = _mixed(hashes, place + 4, end), _mixed(hashes, place + 5, end)
+            h6, h7 = _mixed(hashes, place + 6, end), _mixed(hashes, place + 7, end)
             for k in range(count):
-                row[k] = min(row[k], np.uint32(a[k] * h + b[k]))
+                least = min(_least(a[k], b[k], h0, h1, h2, h3), _least(a[k], b[k], h4, h5, h6, h7))
+                row[k] = min(row[k], least)
     return result

@@ -114,9 +114,14 @@ def _read_step(where: str, name: str, values: Any, folder: Path, earlier: list[s
         needs.add(match["path"])
         return f"{match['before']}{folder / match['path']}{match['after']}"
 
+    def fill_all(value: Any) -> Any:
+        if isinstance(value, list):
+            return [fill_all(part) for part in value]
+        return fill(value) if isinstance(value, str) else value
+
     filled = [fill(entry) for entry in inputs]
     rest = {
-        key: fill(value) if key in kind.paths and isinstance(value, str) else value
+        key: fill_all(value) if key in kind.paths else value
         for key, value in values.items()
         if key not in ("run", "inputs", "limit")
     }

@@ -1,6 +1,7 @@
 """A task's items: rows of JSONL, and what a row looks like once the task's templates are filled in."""
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -30,15 +31,18 @@ class Item:
 
 def read_items(task: Task, split: str, limit: int | None = None) -> list[Item]:
     """The items of a split in the order of its files, at most `limit`. Raises GptkitError naming file and field."""
-    items: list[Item] = []
+    return [item for _, item in itertools.islice(rows_and_items(task, split), limit)]
+
+
+def rows_and_items(task: Task, split: str) -> Iterator[tuple[dict[str, Any], Item]]:
+    """The rows of a split and the item that each makes, in the order of its files. Raises as `read_items` does."""
+    index = 0
     for path in task.files[split]:
         for number, row in _rows(path):
-            if limit is not None and len(items) >= limit:
-                return items
-            items.append(_render(task, row, len(items), f"{path.name} line {number}"))
-    if not items:
+            yield row, _render(task, row, index, f"{path.name} line {number}")
+            index += 1
+    if not index:
         raise GptkitError(f"{task.path}: dataset_kwargs.data_files: the split {split!r} holds no items")
-    return items
 
 
 def read_demonstrations(task: Task) -> list[Item]:

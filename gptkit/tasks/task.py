@@ -21,14 +21,13 @@ METRICS = {
 }
 DEFAULT_METRICS = 2
 OTHER_OUTPUT_TYPES = ("loglikelihood_rolling", "generate_until")
-# fields that change nothing here: others use them to label, to plan or to decontaminate
+# fields that change nothing here: others use them to label or to plan
 WITHOUT_EFFECT = {
     "task_alias",
     "tag",
     "dataset_name",
     "num_fewshot",  # --shots decides
-    "should_decontaminate",
-    "doc_to_decontamination_query",
+    "should_decontaminate",  # gptkit decontaminate protects every task it is given
 }
 READ = {
     "task",
@@ -43,6 +42,7 @@ READ = {
     "doc_to_text",
     "doc_to_target",
     "doc_to_choice",
+    "doc_to_decontamination_query",
     "target_delimiter",
     "fewshot_delimiter",
     "output_type",
@@ -72,6 +72,7 @@ class Task:
     fewshot_delimiter: str
     metrics: tuple[str, ...]
     metadata: dict[str, Any]
+    query: Template | None = None  # doc_to_decontamination_query: what of an item may not be in the training data
 
     def digest(self) -> str:
         """SHA-256 over the task file and its data: equal digests mean equal items and prompts."""
@@ -154,6 +155,9 @@ class _Reader:
             fewshot_delimiter=self.text("fewshot_delimiter", "\n\n"),
             metrics=self.metrics(output_type),
             metadata=self.mapping("metadata"),
+            query=self.as_template("doc_to_decontamination_query", self.config["doc_to_decontamination_query"])
+            if "doc_to_decontamination_query" in self.config
+            else None,
         )
 
     def check_names(self) -> None:

@@ -33,8 +33,9 @@ def data(name: str) -> Path:
 
 
 def rows(name: str) -> Iterator[dict[str, Any]]:
-    """The lines of a .jsonl.zst file of the data folder."""
-    with zstandard.open(data(name), "rb") as file:
+    """The lines of a .jsonl or .jsonl.zst file of the data folder."""
+    path = data(name)
+    with zstandard.open(path, "rb") if path.suffix == ".zst" else open(path, "rb") as file:
         for line in io.TextIOWrapper(file, encoding="utf-8"):
             yield json.loads(line)
 

@@ -1,11 +1,12 @@
-"""The environment of the libraries gptkit is measured against, and scripts that run in it.
+"""The environments of the libraries gptkit is measured against, and scripts that run in them.
 
-    python tests/benchmarks/peers.py                    makes it, and prints its Python
+    python tests/benchmarks/peers.py                    makes the first, and prints its Python
     python tests/benchmarks/peers.py SCRIPT [ARGUMENT…] runs a script in it
 
-Peers pin versions that clash with gptkit's, so they live in `.venv-peers` below the repository
-(700 MB, half a minute), made from peers.txt when it is missing or older than that list.
-GPTKIT_PEERS names another environment's Python. datatrove's WARC reader needs libmagic (Debian: libmagic1).
+Peers pin versions that clash with gptkit's, and some with one another, so they live in `.venv-peers`
+below the repository (700 MB, half a minute) and in `.venv-peers-daft` (daft needs an older pyarrow),
+made from peers.txt and peers-daft.txt when they are missing or older than the list. GPTKIT_PEERS and
+GPTKIT_PEERS_DAFT name other environments' Pythons. datatrove's WARC reader needs libmagic (Debian: libmagic1).
 """
 
 import json
@@ -15,29 +16,30 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PINS = Path(__file__).with_name("peers.txt")
-HOME = Path(__file__).parents[2] / ".venv-peers"
+FOLDER = Path(__file__).parent
+HOME = FOLDER.parents[1]
 
 
-def python() -> str:
-    """The path of the peers' Python; makes the environment where it is missing."""
-    if named := os.environ.get("GPTKIT_PEERS"):
+def python(peers: str = "peers") -> str:
+    """The path of the Python among `peers` or `peers-daft`; makes the environment where it is missing."""
+    if named := os.environ.get(f"GPTKIT_{peers.upper().replace('-', '_')}"):
         return named
-    ready, found = HOME / ".ready", HOME / "bin" / "python"
-    if not ready.exists() or ready.stat().st_mtime < PINS.stat().st_mtime:
-        print(f"peers: making {HOME} from {PINS.name}", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", HOME], check=True)
-        (HOME / ".gitignore").write_text("*\n")
+    pins, home = FOLDER / f"{peers}.txt", HOME / f".venv-{peers}"
+    ready, found = home / ".ready", home / "bin" / "python"
+    if not ready.exists() or ready.stat().st_mtime < pins.stat().st_mtime:
+        print(f"peers: making {home} from {pins.name}", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True)
+        (home / ".gitignore").write_text("*\n")
         # gptkit's own constraints do not hold here
         environment = {name: value for name, value in os.environ.items() if name != "PIP_CONSTRAINT"}
-        subprocess.run([found, "-m", "pip", "install", "--quiet", "-r", PINS], check=True, env=environment)
+        subprocess.run([found, "-m", "pip", "install", "--quiet", "-r", pins], check=True, env=environment)
         ready.touch()
     return str(found)
 
 
-def run(script: str, *arguments: str | Path) -> Any:
+def run(script: str, *arguments: str | Path, peers: str = "peers") -> Any:
     """Runs a script of this folder among the peers and returns the JSON it prints. Raises SystemExit where it fails."""
-    command = [python(), str(Path(__file__).with_name(script)), *map(str, arguments)]
+    command = [python(peers), str(FOLDER / script), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {done.returncode}\n{done.stderr[-2000:].strip()}")

@@ -25,6 +25,7 @@ from gptkit.model.folder import save_model
 from gptkit.model.transformer import GPT
 from gptkit.tasks.settings import MakeTasksSettings
 from gptkit.tasks.stage import run as make_tasks
+from gptkit.tasks.task import read_task
 
 
 @pytest.fixture(scope="module")
@@ -218,3 +219,54 @@ def test_an_evaluation_needs_only_what_a_gpu_node_has(model: Path, tasks: Path) 
     )
     assert done.returncode == 0, done.stderr
     assert {found["task"] for found in json.loads(done.stdout)["results"]} == {"last_word", "ending"}
+
+
+def overlap_report(folder: Path, task: Path, dirty: list[int], count: int) -> Path:
+    """What gptkit decontaminate writes, as far as it is read."""
+    folder.mkdir()
+    read = read_task(task)
+    lines = [json.dumps({"task": read.name, "item": item, "dirty": item in dirty}) + "\n" for item in range(count)]
+    (folder / "overlap.jsonl").write_text("".join(lines))
+    (folder / "overlap.json").write_text(json.dumps({"sets": [{"name": read.name, "digest": read.digest()}]}))
+    return folder
+
+
+def test_clean_and_dirty_items_are_scored_by_themselves(
+    model: Path, tasks: Path, tmp_path: Path, runtime: Runtime
+) -> None:
+    plain = run(model, tmp_path / "plain", settings(tasks, shots=(0,)), runtime)
+    items = [json.loads(line) for line in (tmp_path / "plain" / "items.jsonl").read_text().splitlines()]
+    right = [item["right"]["acc"] for item in items if item["task"] == "ending"]
+    overlap = overlap_report(tmp_path / "overlap", tasks / "ending.yaml", [1, 4], len(right))
+    split = run(model, tmp_path / "split", settings(tasks, shots=(0,), overlap=str(overlap)), runtime)
+    last_word, ending = split.results
+    assert last_word == plain.results[0]  # the report has no items of it
+    assert ending["metrics"] == plain.results[1]["metrics"]
+    assert (ending["dirty"]["items"], ending["clean"]["items"]) == (2, len(right) - 2)
+    assert ending["dirty"]["metrics"]["acc"]["value"] == (right[1] + right[4]) / 2
+    assert ending["clean"]["metrics"]["acc"]["value"] == pytest.approx(
+        (sum(right) - right[1] - right[4]) / (len(right) - 2)
+    )
+    assert split.manifest is not None
+    assert plain.manifest is not None
+    assert split.manifest.digest != plain.manifest.digest
+    table = invoke(
+        model, "--tasks", "ending,last_word", "--tasks-dir", tasks, "--overlap", overlap, "--limit", "4", "--shots", "2"
+    )
+    assert table.exit_code == 0, table.output
+    rows = [line.strip() for line in table.stdout.splitlines() if line.split()[:1] == ["ending"]]
+    assert len(rows) == 3
+    assert all("(3)" in row and row.endswith("(1)") for row in rows)
+
+
+def test_an_overlap_report_of_other_data_is_refused(model: Path, tasks: Path, tmp_path: Path) -> None:
+    overlap = overlap_report(tmp_path / "overlap", tasks / "ending.yaml", [], 30)
+    digests = json.loads((overlap / "overlap.json").read_text())
+    digests["sets"][0]["digest"] = "0" * 64
+    (overlap / "overlap.json").write_text(json.dumps(digests))
+    result = invoke(model, "--tasks", tasks / "ending.yaml", "--overlap", overlap)
+    assert isinstance(result.exception, GptkitError)
+    assert "was made with another version of the task ending" in str(result.exception)
+    result = invoke(model, "--tasks", tasks / "ending.yaml", "--overlap", tmp_path / "nowhere")
+    assert isinstance(result.exception, GptkitError)
+    assert "nowhere" in str(result.exception)
