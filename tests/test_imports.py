@@ -12,7 +12,7 @@ ROOT = Path(gptkit.__file__).parent
 LEVELS = [
     {"cli"},
     {"recipes"},
-    {"sample", "clean", "dedup", "mixture", "tokenization", "training", "evaluation"},
+    {"sample", "clean", "dedup", "decontamination", "mixture", "tokenization", "training", "evaluation"},
     {"extraction", "model", "tasks", "sampling"},
     {"engine"},
     {"data"},

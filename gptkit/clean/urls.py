@@ -31,6 +31,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gptkit.clean.lists import read_list
+from gptkit.data.arrays import distinct
 from gptkit.data.files import sha256_file, sha256_json
 from gptkit.errors import GptkitError
 from gptkit.kernels import urls as kernels
@@ -162,8 +163,8 @@ def _hashes(paths: tuple[str, ...], kind: str, hashing: Hashing) -> np.ndarray:
     for path in paths:
         for entries in read_list(_file(path, kind), FIT[kind], kind.replace("_", " ")):
             known = _as_hosts(entries) if kind == "domains" else entries
-            found.append(np.unique(hashing(*string_arrays(known))))
-    return np.unique(np.concatenate(found))
+            found.append(distinct(hashing(*string_arrays(known))))
+    return distinct(np.concatenate(found))
 
 
 def _as_hosts(domains: pa.Array) -> pa.Array:

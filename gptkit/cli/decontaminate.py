@@ -8,7 +8,7 @@ import click
 
 from gptkit.cli.options import json_option, output_option, settings_options, stage_options
 from gptkit.cli.report import finish
-from gptkit.dedup.decontaminate_settings import DecontaminateSettings
+from gptkit.decontamination.settings import DecontaminateSettings
 from gptkit.engine.stage import Runtime
 
 COUNTS = ("items", "items_without_grams", "grams", "grams_found", "grams_ignored", "documents")
@@ -42,7 +42,7 @@ def command(
     `contaminated/` has a row for each document that was touched. `overlap.jsonl` says of each
     evaluation item whether the training data had it: gptkit eval --overlap splits scores by it.
     """
-    from gptkit.dedup.decontaminate import run
+    from gptkit.decontamination.stage import run
 
     manifest = run(inputs, output, settings, runtime)
     if manifest is not None and not as_json and not runtime.progress.quiet:

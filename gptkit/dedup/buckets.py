@@ -12,7 +12,7 @@ from gptkit.dedup.records import read_part
 from gptkit.engine.stage import Stage
 from gptkit.kernels.clusters import forest, join_equal
 
-EDGE_BYTES = 80  # of memory for each edge while edges are joined
+EDGE_BYTES = 130  # of memory for each edge while edges are joined
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from gptkit.data.arrays import load_array, save_array
-from gptkit.dedup.corpus import PortionTask, read
+from gptkit.data.arrays import distinct, load_array, save_array
+from gptkit.data.portions import PortionTask, read
 from gptkit.dedup.curve import Scheme, choose
 from gptkit.dedup.numbering import Numbering
 from gptkit.dedup.settings import DedupSettings
@@ -34,7 +34,7 @@ class Members:
 
     def save(self, forest: np.ndarray, numbering: Numbering) -> int:
         """Makes the table of a forest (see kernels.clusters.forest); gives the number of components."""
-        roots, _ = np.unique(forest[:, 1], return_counts=True)  # sorts: without counts NumPy hashes, 70 times slower
+        roots = distinct(forest[:, 1])
         documents = np.concatenate([roots, forest[:, 0]])
         components = np.concatenate([roots, forest[:, 1]])
         order = numbering.order(components, documents)

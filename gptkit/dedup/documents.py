@@ -4,17 +4,16 @@ sign: hashes and band keys of every document. copies: equal hashes. buckets, joi
 share a band. gather, resolve: their shingles, compared exactly. write: what stays.
 """
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from gptkit.data.files import check_free_space, read_json, sha256_json, write_json
-from gptkit.data.manifest import Manifest, Plan, Shard
-from gptkit.dedup import copies, corpus, fates, index
+from gptkit.data.arrays import distinct
+from gptkit.data.files import check_free_space, read_json, write_json
+from gptkit.data.manifest import Manifest, Shard
+from gptkit.dedup import copies, fates, index
 from gptkit.dedup.buckets import BucketTask, join_all, join_buckets
 from gptkit.dedup.components import (
     GatherTask,
@@ -28,18 +27,14 @@ from gptkit.dedup.components import (
     list_members,
     resolve_components,
 )
-from gptkit.dedup.corpus import Corpus
-from gptkit.dedup.curve import Scheme, scheme_of
 from gptkit.dedup.fates import Fates, FatesTask
-from gptkit.dedup.numbering import Numbering, Role
 from gptkit.dedup.records import parts_for, share_of
+from gptkit.dedup.sets import Sets
 from gptkit.dedup.settings import VERSION, DedupSettings
-from gptkit.dedup.sign import COLUMN_OF, SignTask, sign_portion
+from gptkit.dedup.sign import SignTask, sign_portion
 from gptkit.dedup.signatures import warm_up as warm_up_signatures
 from gptkit.dedup.write import SignatureForm, WriteTask, write_portion
-from gptkit.engine.settings import digest_values
 from gptkit.engine.stage import Runtime, Stage
-from gptkit.errors import GptkitError, UsageError
 from gptkit.kernels import clusters, stars
 from gptkit.kernels.jit import compile_kernels
 from gptkit.kernels.sorting import sort_records
@@ -64,100 +59,12 @@ def run(inputs: Sequence[str], output: Path, settings: DedupSettings, runtime: R
             return None
         check_free_space(output, found.corpus.bytes + found.documents * (80 + 12 * scheme.bands))
         compile_kernels(runtime.progress.say, _warm_up, "dedup")
-        manifest = _Run(stage, found, settings).all_phases()
+        manifest = DocumentRun(stage, found, settings).all_phases()
         found.publish(output, manifest)
         return manifest
 
 
-@dataclasses.dataclass(frozen=True)
-class Sets:
-    """All that a run reads: what is to be deduplicated, and what else is there already."""
-
-    corpus: Corpus
-    reference: Corpus | None
-    index: index.Index | None
-    scheme: Scheme
-    column: pa.Field | None  # that the keep rule goes by
-    settings: DedupSettings
-
-    @staticmethod
-    def open(inputs: Sequence[str], settings: DedupSettings, limit: int | None) -> "Sets":
-        """Finds everything. Raises GptkitError or UsageError where a file, source or column is not there."""
-        found = corpus.open_corpus(inputs, limit)
-        reference = corpus.open_corpus(settings.against) if settings.against else None
-        for option, names in (("--prefer", settings.prefer), ("--protect", settings.protect)):
-            if unknown := set(names) - set(found.sources):
-                raise UsageError(f"{option}: no source is named '{min(unknown)}'; there are {', '.join(found.sources)}")
-        column = None
-        if settings.keep in COLUMN_OF:
-            name = settings.keep_column or COLUMN_OF[settings.keep]
-            if name not in found.schema.names:
-                raise GptkitError(f"--keep {settings.keep}: no document has the column '{name}'; name another one")
-            if name in ("id", "text"):
-                raise GptkitError(f"--keep {settings.keep}: goes by no '{name}'; name another column")
-            column = found.schema.field(name)
-            number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-            if settings.keep == "highest" and not number:
-                raise GptkitError(f"--keep highest: the column '{name}' is {column.type}, not a number")
-        sets = Sets(found, reference, None, scheme_of(settings), column, settings)
-        if settings.index is None:
-            return sets
-        opened = index.open_index(Path(settings.index))
-        earlier = opened.before(lambda earlier: dataclasses.replace(sets, index=earlier).plan(limit))
-        earlier.check_new(sets.input_digest(limit))
-        return dataclasses.replace(sets, index=earlier)
-
-    def as_inputs(self) -> list[dict[str, Any]]:
-        """The inputs as a plan names them."""
-        entries = list(self.corpus.digests)
-        if self.reference is not None:
-            entries += [entry | {"name": f"against {entry['name']}"} for entry in self.reference.digests]
-        if self.index is not None:
-            entries.append(self.index.as_input)
-        return entries
-
-    def plan(self, limit: int | None) -> str:
-        """The digest of the plan of a run."""
-        return Plan("dedup", VERSION, digest_values(self.settings), limit, _without_paths(self.as_inputs())).digest()
-
-    def input_digest(self, limit: int | None) -> str:
-        """The digest of what is to be deduplicated, whatever the settings."""
-        return sha256_json([limit, _without_paths(self.corpus.digests)])
-
-    @property
-    def documents(self) -> int:
-        """Documents in all."""
-        of_index = sum(entry.documents for entry in self.index.entries) if self.index else 0
-        return self.corpus.documents + (self.reference.documents if self.reference else 0) + of_index
-
-    def publish(self, output: Path, manifest: Manifest) -> None:
-        """Adds what was kept to the index."""
-        if self.index is not None:
-            names = [shard.name for shard in manifest.of_kind("signatures")]
-            self.index.publish(output, names, manifest.plan.digest(), self.input_digest(manifest.plan.limit))
-
-    def numbering(self, folder: Path) -> Numbering:
-        """Numbers all documents."""
-        lots: list[tuple[int, Role, str, int]] = []
-        settings = self.settings
-        tiers = {source: place for place, source in enumerate(settings.prefer)} | dict.fromkeys(settings.protect, -1)
-        for portion in self.corpus.portions:
-            tier = tiers.get(portion.source, len(settings.prefer))
-            lots.append((portion.documents, "input", portion.source, tier))
-        for portion in self.reference.portions if self.reference else []:
-            lots.append((portion.documents, "reference", portion.source, -3))
-        for entry in self.index.entries if self.index else []:
-            lots.append((entry.documents, "index", entry.source, -2))
-        counts, roles, sources, wanted = zip(*lots, strict=True) if lots else ((), (), (), ())
-        firsts = tuple(np.cumsum([0, *counts]).tolist())
-        return Numbering(folder, firsts, roles, sources, wanted, settings.keep != "first")
-
-
-def _without_paths(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{key: value for key, value in entry.items() if key != "path"} for entry in entries]
-
-
-class _Run:
+class DocumentRun:
     """The phases of a run, each with what the one before it left."""
 
     def __init__(self, stage: Stage, found: Sets, settings: DedupSettings) -> None:
@@ -276,7 +183,7 @@ class _Run:
     def _gather(self, members: Members) -> tuple[int, ...]:
         """Reads the shingles of members; gives the portions that have some."""
         documents = np.asarray(members.load("members"))
-        with_members = np.unique(self.numbering.portions(documents)).tolist()
+        with_members = distinct(self.numbering.portions(documents)).tolist()
         reference = self.found.reference
         portions = [*self.found.corpus.portions, *(reference.portions if reference else [])]
         tasks = [

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gptkit.data.manifest import Manifest
-from gptkit.dedup.corpus import Corpus, open_corpus, read
+from gptkit.data.portions import Corpus, open_corpus, read
 from gptkit.dedup.settings import DedupSettings
 
 WORDS = 2_000  # of each text that are compared

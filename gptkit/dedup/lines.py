@@ -16,7 +16,7 @@ from gptkit.data import parquet
 from gptkit.data.arrays import load_array, save_array
 from gptkit.data.files import check_free_space, read_json, write_json
 from gptkit.data.manifest import Manifest, Shard
-from gptkit.dedup.corpus import Corpus, PortionTask, check, open_corpus, read
+from gptkit.data.portions import Corpus, PortionTask, check, open_corpus, read
 from gptkit.dedup.records import parts_for, read_part, share_of, write_records
 from gptkit.dedup.settings import VERSION, DedupSettings
 from gptkit.engine.stage import Runtime, Stage

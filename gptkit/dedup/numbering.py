@@ -6,28 +6,64 @@ sets, then those of an index. What is known of a portion's documents lies in arr
 """
 
 import dataclasses
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from gptkit.data.arrays import load_array
+from gptkit.data.files import read_json, write_json
 
 Role = Literal["input", "reference", "index"]
-ROLES: tuple[Role, ...] = ("input", "reference", "index")
+TABLE = "numbering.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Lot:
+    """A portion's documents, or those of a file of an index."""
+
+    documents: int
+    role: Role
+    source: str
+    tier: int  # the lower, the more wanted; below 0 the documents stay in any case
 
 
 @dataclasses.dataclass(frozen=True)
 class Numbering:
-    """Where each portion's numbers begin, and how much its documents are wanted."""
+    """Where each portion's numbers begin, and how much its documents are wanted.
+
+    It lies in a file of its own: a task carries its name, however many portions there are.
+    """
 
     folder: Path
-    firsts: tuple[int, ...]  # one more than portions: the last is the number of documents
-    roles: tuple[Role, ...]
-    sources: tuple[str, ...]
-    tiers: tuple[int, ...]  # the lower, the more wanted; below 0 the documents stay in any case
-    merits: bool  # whether documents have a merit of their own (the keep rule)
+
+    @staticmethod
+    def make(folder: Path, lots: Sequence[Lot], merits: bool) -> "Numbering":
+        """Writes the file. merits: whether documents have a merit of their own (the keep rule)."""
+        write_json(folder / TABLE, {"merits": merits, "lots": [dataclasses.astuple(lot) for lot in lots]})
+        return Numbering(folder)
+
+    @property
+    def _table(self) -> "_Table":
+        state = (self.folder / TABLE).stat()
+        return _read_table(self.folder / TABLE, state.st_mtime_ns, state.st_ino)
+
+    @property
+    def firsts(self) -> list[int]:
+        """The first number of each portion, and the number of documents behind them."""
+        return self._table.firsts
+
+    @property
+    def roles(self) -> list[Role]:
+        """The role of each portion."""
+        return self._table.roles
+
+    @property
+    def sources(self) -> list[str]:
+        """The source of each portion."""
+        return self._table.sources
 
     @property
     def documents(self) -> int:
@@ -45,7 +81,7 @@ class Numbering:
 
     def portions(self, documents: np.ndarray) -> np.ndarray:
         """The portion of each document; int64 [n]."""
-        return np.searchsorted(np.array(self.firsts), documents, side="right") - 1
+        return np.searchsorted(self._table.bounds, documents, side="right") - 1
 
     def by_portion(self, documents: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """Each portion that has some of the documents, and where in `documents` these stand."""
@@ -66,12 +102,31 @@ class Numbering:
 
     def pinned(self, documents: np.ndarray) -> np.ndarray:
         """Whether each stays in any case; bool [n]."""
-        return np.array(self.tiers)[self.portions(documents)] < 0
+        return self._table.tiers[self.portions(documents)] < 0
 
     def order(self, groups: np.ndarray, documents: np.ndarray) -> np.ndarray:
         """Sorts documents by group, and within it by how much each is wanted: what `--keep` and `--prefer` say."""
         keys = [documents]
-        if self.merits:
+        if self._table.merits:
             keys.append(-self.values(documents, "merit", np.float64))
-        keys += [np.array(self.tiers)[self.portions(documents)], groups]
+        keys += [self._table.tiers[self.portions(documents)], groups]
         return np.lexsort(keys)
+
+
+class _Table:
+    """What the file says."""
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        lots = [Lot(*lot) for lot in content["lots"]]
+        self.merits: bool = content["merits"]
+        self.bounds = np.cumsum([0, *(lot.documents for lot in lots)])
+        self.firsts: list[int] = self.bounds.tolist()
+        self.roles = [lot.role for lot in lots]
+        self.sources = [lot.source for lot in lots]
+        self.tiers = np.array([lot.tier for lot in lots], np.int64)
+
+
+@functools.lru_cache(maxsize=2)
+def _read_table(path: Path, changed: int, inode: int) -> _Table:
+    """Reads the file once; `changed` and `inode` tell it from another of that name."""
+    return _Table(read_json(path))

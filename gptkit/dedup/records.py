@@ -16,7 +16,7 @@ from gptkit.kernels.sorting import sort_records
 MOST_PARTS = 1 << 16
 RECORD_BYTES = 48  # of memory for each record while a part is sorted: key and place, twice, and what becomes of them
 
-WORKER_BYTES = 250_000_000  # that a worker takes before it holds any records
+WORKER_BYTES = 400_000_000  # that a worker takes before it holds any records
 LEAST_SHARE = 50_000_000
 
 
@@ -36,7 +36,7 @@ def parts_for(records: int, memory: int) -> int:
 def write_records(path: Path, keys: np.ndarray, places: np.ndarray, parts: int) -> None:
     """Writes a portion's records: keys uint64 [n], places uint32 [n]; both arrays are used up.
 
-    parts: a power of two. Layout, little-endian: int64 parts, int64 [parts + 1] first records,
+    parts: a power of two. Layout, little-endian: int64 parts, int64 n, int64 [parts + 1] first records,
     uint64 [n] keys, uint32 [n] places.
     """
     keys, places = sort_records(keys, places.astype(np.uint32, copy=False))
@@ -47,7 +47,7 @@ def write_records(path: Path, keys: np.ndarray, places: np.ndarray, parts: int) 
         lowest = np.arange(1, parts, dtype=np.uint64) << np.uint64(shift)
         bounds[1:parts] = np.searchsorted(keys, lowest)
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        file.write(np.int64(parts).tobytes())
+        file.write(np.array([parts, len(keys)]).tobytes())
         for array in (bounds, keys, places):
             array.tofile(file)
 
@@ -60,12 +60,13 @@ def read_part(paths: Sequence[Path], firsts: Sequence[int], part: int) -> tuple[
     keys, places = [], []
     for path, first in zip(paths, firsts, strict=True):
         with open(path, "rb") as file:
-            parts = int(np.fromfile(file, np.int64, 1)[0])
-            bounds = np.fromfile(file, np.int64, parts + 1)
-            low, high, head = int(bounds[part]), int(bounds[part + 1]), 8 * (parts + 2)
+            parts, size = np.fromfile(file, np.int64, 2).tolist()
+            head = 8 * (parts + 3)
+            file.seek(8 * (2 + part))
+            low, high = np.fromfile(file, np.int64, 2).tolist()
             file.seek(head + 8 * low)
             keys.append(np.fromfile(file, np.uint64, high - low))
-            file.seek(head + 8 * int(bounds[-1]) + 4 * low)
+            file.seek(head + 8 * size + 4 * low)
             places.append(np.fromfile(file, np.uint32, high - low).astype(np.int64) + first)
     if not keys:
         return np.empty(0, np.uint64), np.empty(0, np.int64)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from gptkit.data.arrays import save_array
 from gptkit.data.files import atomic_path
 from gptkit.data.parquet import text_bytes
-from gptkit.dedup.corpus import PortionTask, check, read
+from gptkit.data.portions import PortionTask, check, read
 from gptkit.dedup.curve import Scheme
 from gptkit.dedup.records import write_records
 from gptkit.dedup.settings import DedupSettings

@@ -17,7 +17,7 @@ from gptkit.data import parquet
 from gptkit.data.arrays import load_array, save_array
 from gptkit.data.files import atomic_path, check_free_space
 from gptkit.data.manifest import Manifest, Shard
-from gptkit.dedup.corpus import Corpus, Portion, PortionTask, check, open_corpus, read
+from gptkit.data.portions import Corpus, Portion, PortionTask, check, open_corpus, read
 from gptkit.dedup.settings import VERSION, DedupSettings
 from gptkit.dedup.sign import load_ids, save_ids
 from gptkit.engine.stage import Runtime, Stage

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from gptkit.data import parquet
 from gptkit.data.arrays import load_array
-from gptkit.dedup.corpus import PortionTask, read
+from gptkit.data.portions import PortionTask, read
 from gptkit.dedup.exchange import to_lean
 from gptkit.dedup.fates import REASONS, Fates
 from gptkit.dedup.numbering import Numbering

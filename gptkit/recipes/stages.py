@@ -32,17 +32,15 @@ class Kind:
     most: int | None
     call: Callable[[Callable[..., Any], Call], Manifest | None]
     paths: tuple[str, ...] = ()  # settings that may name an earlier stage
-    settings_module: str = "settings"
-    module: str = "stage"
 
     def settings(self, values: dict[str, Any], where: str) -> Any:
         """Builds the stage's settings. Raises UsageError naming `where` and the key."""
-        module = importlib.import_module(f"gptkit.{self.room}.{self.settings_module}")
+        module = importlib.import_module(f"gptkit.{self.room}.settings")
         return make_settings(getattr(module, self.settings_class), values, where)
 
     def run(self, call: Call) -> Manifest | None:
         """Runs the stage; None where it was only asked for (--dry-run) and is not up to date."""
-        return self.call(importlib.import_module(f"gptkit.{self.room}.{self.module}").run, call)
+        return self.call(importlib.import_module(f"gptkit.{self.room}.stage").run, call)
 
 
 def _none(run: Callable[..., Any], call: Call) -> Any:
@@ -73,14 +71,7 @@ KINDS = {
     "clean": Kind("clean", "CleanSettings", 1, None, _many, ("quality_model",)),
     "dedup": Kind("dedup", "DedupSettings", 1, None, _many, ("against",)),
     "decontaminate": Kind(
-        "dedup",
-        "DecontaminateSettings",
-        1,
-        None,
-        _many,
-        ("against", "tasks_dir", "data_dir"),
-        "decontaminate_settings",
-        "decontaminate",
+        "decontamination", "DecontaminateSettings", 1, None, _many, ("against", "tasks_dir", "data_dir")
     ),
     "mix": Kind("mixture", "MixSettings", 1, None, _many),
     "tokenize": Kind("tokenization", "TokenizeSettings", 1, 1, _text, ("tokenizer",)),

@@ -29,9 +29,9 @@ import corpora
 import peers
 import pyarrow as pa
 
-from gptkit.dedup.contamination import gather
-from gptkit.dedup.decontaminate_settings import DecontaminateSettings
-from gptkit.dedup.references import find_references
+from gptkit.decontamination.contamination import gather
+from gptkit.decontamination.references import find_references
+from gptkit.decontamination.settings import DecontaminateSettings
 from gptkit.kernels import grams
 from gptkit.kernels.columns import string_arrays
 

@@ -24,10 +24,11 @@ import numba
 import numpy as np
 
 from gptkit.data.manifest import Manifest
+from gptkit.data.portions import Corpus, Portion
 from gptkit.dedup import documents
-from gptkit.dedup.corpus import Corpus, Portion
 from gptkit.dedup.curve import Scheme, scheme_of
 from gptkit.dedup.fates import Fates
+from gptkit.dedup.sets import Sets
 from gptkit.dedup.settings import VERSION, DedupSettings
 from gptkit.dedup.sign import Signer, write_exact
 from gptkit.engine.pool import Pool
@@ -144,7 +145,7 @@ def _scrambled(numbers: np.ndarray) -> np.ndarray:
     return numbers * np.uint64(0x9E3779B97F4A7C15) ^ (numbers * np.uint64(0xD6E8FEB86659FD93) >> np.uint64(32))
 
 
-class PlantedRun(documents._Run):
+class PlantedRun(documents.DocumentRun):
     """The phases of `gptkit dedup`, but for its first and last, which read text."""
 
     folder: Path
@@ -180,7 +181,7 @@ def run(folder: Path, memory: int, workers: int) -> dict[str, Any]:
     rows = [min(PORTION, count - first) for first in range(0, count, PORTION)]
     portions = [Portion(f"planted-{number:05d}", "planted", (), (each,)) for number, each in enumerate(rows)]
     corpus = Corpus(portions, [], None, 0)
-    found = documents.Sets(corpus, None, None, scheme_of(settings), None, settings)
+    found = Sets(corpus, None, None, scheme_of(settings), None, settings)
     compile_kernels(Progress().say, documents._warm_up, "dedup")
     pool = Pool(workers)
     with Stage("dedup", VERSION, settings, [], folder / "stage", Runtime(pool, Progress(quiet=True))) as stage:

@@ -16,8 +16,7 @@ from watching import watch
 from gptkit.dedup.buckets import EDGE_BYTES
 from gptkit.dedup.components import MEMBER_BYTES
 from gptkit.dedup.curve import scheme_of
-from gptkit.dedup.documents import WORKER_BYTES
-from gptkit.dedup.records import parts_for, read_part, write_records
+from gptkit.dedup.records import WORKER_BYTES, parts_for, read_part, write_records
 from gptkit.dedup.settings import DedupSettings
 
 WORKERS, MEMORY = 2, 2_000_000_000

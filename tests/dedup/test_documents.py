@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gptkit.dedup import corpus, documents, records
+from gptkit.data import portions
+from gptkit.dedup import documents, records
 from gptkit.dedup.curve import scheme_of
 from gptkit.dedup.settings import DedupSettings
 from gptkit.dedup.signatures import sign
@@ -286,7 +287,7 @@ def test_portions_and_memory_change_nothing(tmp_path, runtime, monkeypatch):
         settings = DedupSettings(save_signatures=True, memory=records.WORKER_BYTES + share)
         other = run([str(tmp_path / "in.parquet")], tmp_path / str(share), settings, runtime)
         assert other.digest == whole.digest
-    monkeypatch.setattr(corpus, "PORTION_BYTES", 3_000)
+    monkeypatch.setattr(portions, "PORTION_BYTES", 3_000)
     many = run([str(tmp_path / "in.parquet")], tmp_path / "many", DedupSettings(save_signatures=True), runtime)
     assert len(many.of_kind("documents")) > 5
     for kind in ("documents", "clusters", "signatures"):
@@ -301,7 +302,7 @@ class Stopped(Exception):
 @pytest.mark.parametrize("name", ["sign_portion", "join_buckets", "gather_sets", "resolve_components", "write_portion"])
 def test_a_stopped_run_goes_on_whatever_memory_and_workers_it_has_then(tmp_path, runtime, monkeypatch, name):
     monkeypatch.setattr(records, "LEAST_SHARE", 1)
-    monkeypatch.setattr(corpus, "PORTION_BYTES", 6_000)
+    monkeypatch.setattr(portions, "PORTION_BYTES", 6_000)
     path = write(tmp_path / "in.parquet", collection("stopped", 20))
     whole = run([path], tmp_path / "whole", DedupSettings(), runtime)
     small = DedupSettings(memory=records.WORKER_BYTES + 10_000)

@@ -117,7 +117,7 @@ def test_normalised_units_are_equal_but_for_case_accents_digits_and_punctuation(
 
 
 def test_any_workers_and_memory_give_the_same(tmp_path, runtime, monkeypatch):
-    monkeypatch.setattr("gptkit.dedup.corpus.PORTION_BYTES", 500)
+    monkeypatch.setattr("gptkit.data.portions.PORTION_BYTES", 500)
     sources = [write(tmp_path / f"{name}.parquet", planted(name, False)) for name in "abc"]
     one = run(sources, tmp_path / "one", settings(), runtime)
     assert len(one.of_kind("documents")) > 3

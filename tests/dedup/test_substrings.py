@@ -65,7 +65,7 @@ def repeated(texts, keep_first=True):
 
 @pytest.mark.parametrize("keep_first", [True, False])
 def test_what_goes_is_what_brute_force_finds(tmp_path, runtime, monkeypatch, keep_first):
-    monkeypatch.setattr("gptkit.dedup.corpus.PORTION_BYTES", 500)
+    monkeypatch.setattr("gptkit.data.portions.PORTION_BYTES", 500)
     texts = planted(keep_first)
     goes, holders = repeated(texts, keep_first)
     # the order of documents is that of the sources' names
@@ -133,7 +133,7 @@ def test_spans_of_words_are_equal_in_their_words(tmp_path, runtime):
 
 
 def test_any_workers_and_memory_give_the_same(tmp_path, runtime, monkeypatch):
-    monkeypatch.setattr("gptkit.dedup.corpus.PORTION_BYTES", 500)
+    monkeypatch.setattr("gptkit.data.portions.PORTION_BYTES", 500)
     sources = [write(tmp_path / f"{name}.parquet", planted(name)) for name in "abc"]
     one = run(sources, tmp_path / "one", settings(), runtime)
     other = run(list(reversed(sources)), tmp_path / "two", settings(), Runtime(Pool(2), Progress(quiet=True)))

@@ -2,8 +2,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gptkit.dedup import corpus
-from gptkit.dedup.corpus import check, open_corpus, read
+from gptkit.data import portions
+from gptkit.data.portions import check, open_corpus, read
 from gptkit.errors import GptkitError
 
 TEXT = pa.schema([("id", pa.string()), ("text", pa.string())])
@@ -32,7 +32,7 @@ def names(found):
 
 @pytest.fixture
 def small_portions(monkeypatch):
-    monkeypatch.setattr(corpus, "PORTION_BYTES", 2_000)
+    monkeypatch.setattr(portions, "PORTION_BYTES", 2_000)
 
 
 def test_portions_are_consecutive_rows_of_one_source(tmp_path, small_portions):
@@ -73,17 +73,17 @@ def test_large_row_groups_are_portions_of_their_own(tmp_path, small_portions):
 
 
 def test_a_portion_has_no_more_rows_than_fit_in_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(corpus, "PORTION_ROWS", 10)
+    monkeypatch.setattr(portions, "PORTION_ROWS", 10)
     write(tmp_path / "in" / "a.parquet", ["x"] * 23, rows=4)
     write(tmp_path / "in" / "b.parquet", ["y"] * 15, rows=12)
     found = open_corpus([str(tmp_path / "in")])
     assert [portion.documents for portion in found.portions] == [8, 8, 7, 12, 3]
     assert [len(portion.pieces) for portion in found.portions] == [1] * 5
     assert ids(found) == [f"a-{n}" for n in range(23)] + [f"b-{n}" for n in range(15)]
-    monkeypatch.setattr(corpus, "PORTION_ROWS", 30)
+    monkeypatch.setattr(portions, "PORTION_ROWS", 30)
     found = open_corpus([str(tmp_path / "in")])
     assert [(portion.documents, len(portion.pieces)) for portion in found.portions] == [(23, 1), (15, 1)]
-    monkeypatch.setattr(corpus, "PORTION_ROWS", 100)
+    monkeypatch.setattr(portions, "PORTION_ROWS", 100)
     found = open_corpus([str(tmp_path / "in")], limit=30)
     assert [(portion.documents, portion.rows) for portion in found.portions] == [(30, (23, 7))]
     assert ids(found) == [f"a-{n}" for n in range(23)] + [f"b-{n}" for n in range(7)]

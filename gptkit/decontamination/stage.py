@@ -13,15 +13,15 @@ import numpy as np
 import pyarrow as pa
 
 from gptkit.data import parquet
-from gptkit.data.arrays import load_array, save_array
+from gptkit.data.arrays import distinct, load_array, save_array
 from gptkit.data.files import check_free_space
 from gptkit.data.manifest import Manifest, Shard
-from gptkit.dedup.contamination import Contamination, distinct, gather, load_table, save_table, warm_up
-from gptkit.dedup.corpus import Corpus, Portion, PortionTask, check, open_corpus, read
-from gptkit.dedup.cutting import TOUCHED, Cutter
-from gptkit.dedup.decontaminate_settings import DecontaminateSettings
-from gptkit.dedup.overlap_report import write_overlap
-from gptkit.dedup.references import find_references
+from gptkit.data.portions import Corpus, Portion, PortionTask, check, open_corpus, read
+from gptkit.decontamination.contamination import Contamination, gather, load_table, save_table, warm_up
+from gptkit.decontamination.cutting import TOUCHED, Cutter
+from gptkit.decontamination.overlap_report import write_overlap
+from gptkit.decontamination.references import find_references
+from gptkit.decontamination.settings import DecontaminateSettings
 from gptkit.engine.stage import Runtime, Stage
 from gptkit.kernels import grams
 from gptkit.kernels.columns import string_arrays

@@ -16,7 +16,7 @@ from gptkit.data.addresses import ADDRESS, is_dataset, shown
 from gptkit.data.damage import Damage
 from gptkit.data.inputs import InputFile, default_name, find_one, split_name
 from gptkit.data.streams import open_plain
-from gptkit.dedup.decontaminate_settings import DecontaminateSettings
+from gptkit.decontamination.settings import DecontaminateSettings
 from gptkit.errors import GptkitError, UsageError
 from gptkit.tasks.find import SUFFIXES, find_tasks
 from gptkit.tasks.protected import read_protected

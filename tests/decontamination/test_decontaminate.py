@@ -17,11 +17,11 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from gptkit.data.manifest import read_manifest
-from gptkit.dedup.contamination import gather
-from gptkit.dedup.cutting import Cutter
-from gptkit.dedup.decontaminate import run
-from gptkit.dedup.decontaminate_settings import DecontaminateSettings
-from gptkit.dedup.references import find_references
+from gptkit.decontamination.contamination import gather
+from gptkit.decontamination.cutting import Cutter
+from gptkit.decontamination.references import find_references
+from gptkit.decontamination.settings import DecontaminateSettings
+from gptkit.decontamination.stage import run
 from gptkit.engine.pool import Pool
 from gptkit.engine.progress import Progress
 from gptkit.engine.stage import Runtime
@@ -391,7 +391,7 @@ def many(folder):
 
 
 def test_digests_do_not_depend_on_workers_order_or_portions(tmp_path, monkeypatch):
-    monkeypatch.setattr("gptkit.dedup.corpus.PORTION_BYTES", 30_000)
+    monkeypatch.setattr("gptkit.data.portions.PORTION_BYTES", 30_000)
     task = many(tmp_path)
     write_lines(tmp_path / "more.jsonl", [{"text": GRAM}])
     inputs = [str(tmp_path / "one.parquet"), str(tmp_path / "two.parquet")]
@@ -413,7 +413,7 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_digest(tmp_path):
     task = many(tmp_path)
     script = tmp_path / "small.py"  # portions as small as those of the test
     script.write_text(
-        "import gptkit.dedup.corpus as corpus\ncorpus.PORTION_BYTES = 30_000\n"
+        "from gptkit.data import portions\nportions.PORTION_BYTES = 30_000\n"
         "from gptkit.cli.main import main\n"
         "if __name__ == '__main__':\n    main()\n"
     )
@@ -551,7 +551,7 @@ def test_too_much_to_protect_is_refused(tmp_path, runtime, monkeypatch):
     against = write_lines(tmp_path / "large.jsonl", [{"text": GRAM}, {"text": GRAM}])
     for name, limit, words in (("MOST_GRAMS", 7, "over 7 n-grams are too many"), ("MOST_TEXT", 99, "over 99 charact")):
         with monkeypatch.context() as change:
-            change.setattr(f"gptkit.dedup.contamination.{name}", limit)
+            change.setattr(f"gptkit.decontamination.contamination.{name}", limit)
             with pytest.raises(GptkitError, match=words):
                 run([source], tmp_path / "out", DecontaminateSettings(against=(against,)), runtime)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gptkit.data.files import atomic_path, write_json
-from gptkit.dedup.contamination import Contamination
+from gptkit.decontamination.contamination import Contamination
 from gptkit.tasks.overlap import ITEMS, TOTALS
 
 

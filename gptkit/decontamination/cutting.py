@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gptkit.dedup.decontaminate_settings import DecontaminateSettings
+from gptkit.decontamination.settings import DecontaminateSettings
 from gptkit.kernels import grams
 from gptkit.kernels.columns import string_arrays
 from gptkit.kernels.grams import DOCUMENT, END, GRAM, START, GramTable

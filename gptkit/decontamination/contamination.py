@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from gptkit.data.arrays import load_array, save_array
-from gptkit.dedup.decontaminate_settings import LEAST_N, MOST_N, DecontaminateSettings
-from gptkit.dedup.references import Reference, ReferenceItem
+from gptkit.data.arrays import distinct, load_array, save_array
+from gptkit.decontamination.references import Reference, ReferenceItem
+from gptkit.decontamination.settings import LEAST_N, MOST_N, DecontaminateSettings
 from gptkit.errors import GptkitError
 from gptkit.kernels import grams
 from gptkit.kernels.columns import string_arrays
@@ -141,12 +141,6 @@ def _pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     width = int(second.max(initial=0)) + 1
     joined = distinct(first.astype(np.int64) * width + second)
     return np.stack([joined // width, joined % width], axis=1)
-
-
-def distinct(values: np.ndarray) -> np.ndarray:
-    """The different values, ordered. (numpy's `unique` goes through a hash table, which takes many times as long.)"""
-    ordered = np.sort(values)
-    return ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])] if len(ordered) else ordered
 
 
 def save_table(folder: Path, table: GramTable) -> None:
