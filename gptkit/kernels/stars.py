@@ -3,6 +3,13 @@
 A component's members come in the order in which they are to be kept. Each goes to the first kept one
 that is similar enough, else it is kept. So every removed document is similar to the kept one named
 for it, however long the chain of candidates that joined the two.
+
+In a component that keeps many, comparing with all of them would take quadratic time. There an exact
+prefix filter tells which pairs can be similar at all (Chaudhuri, Ganti and Kaushik 2006, "A Primitive
+Operator for Similarity Joins in Data Cleaning"; the bound by position is from Xiao et al. 2008,
+"Efficient Similarity Joins for Near Duplicate Detection"). Rare elements are put first. Sets A and B
+of similarity t share at least t·|A| elements, so the first shared one in this order is among the first
+|A| - ceil(t·|A|) + 1 of A, and likewise of B: pairs whose prefixes share nothing need no comparing.
 """
 
 import numpy as np
@@ -12,8 +19,19 @@ from gptkit.kernels.jit import helper, kernel
 from gptkit.kernels.minhash import EMPTY
 from gptkit.kernels.minhash import _fmix32 as fmix32
 
+FEW = 32  # kept members of a component that are compared one by one; with more of them pairs are filtered
 LARGE = 10_000  # members of a component from which a member is compared with its nearest only
 MOST_IN_BUCKET = 64  # kept members of a bucket that one is compared with, in a large component
+LONG = 64  # hashes from which NumPy, which sorts with vector instructions, is faster for all that a call costs
+
+
+@helper
+def _needed(total, threshold):
+    """The least that two sets of `total` elements together have in common if they are similar enough.
+
+    Rounding must not lose a pair of exactly the threshold.
+    """
+    return np.int64(np.ceil(threshold * total / (1.0 + threshold) - 1e-6))
 
 
 @helper
@@ -23,7 +41,7 @@ def _jaccard(sets, start, stop, other, other_stop, threshold):
     Stops as soon as more elements lack a partner than the threshold allows.
     """
     total = (stop - start) + (other_stop - other)
-    needed = np.int64(np.ceil(threshold * total / (1.0 + threshold) - 1e-6))  # in common, at least
+    needed = _needed(total, threshold)
     allowed = total - 2 * needed
     if abs((stop - start) - (other_stop - other)) > allowed:
         return -1.0
@@ -66,6 +84,121 @@ def _agreement(one, other):
     return same / len(one)
 
 
+@helper
+def _compare(member, other, sets, starts, indexed, index_signatures, row, threshold):
+    """Similarity of two members, `row` being the signature of the first; -1 where it is under the threshold."""
+    if indexed[other] >= 0:
+        found = _agreement(row, index_signatures[indexed[other]])
+        return found if found >= threshold else -1.0
+    return _jaccard(sets, starts[member], starts[member + 1], starts[other], starts[other + 1], threshold)
+
+
+@kernel
+def _prefixes(sets, starts, low, high, threshold):
+    """For each element of the members [low, high), how many of its set come from it on: int32, in the order of `sets`.
+
+    Elements are counted rarest first. 0 stands for those that lie outside of the prefix, and those
+    that no other member has. Elements that share a slot are counted together: an order like any
+    other, so nothing is lost.
+    """
+    first, elements, members = starts[low], starts[high] - starts[low], high - low
+    capacity = 1
+    while capacity < elements:
+        capacity *= 2
+    mask = np.uint64(capacity - 1)
+    counts = np.zeros(capacity, np.int32)
+    for place in range(first, first + elements):
+        counts[np.int64(sets[place] & mask)] += 1
+    rests = np.empty(elements, np.int32)
+    positions = np.empty(members + 1, np.int32)  # frequency -> the position of the next element that has it
+    for member in range(low, high):
+        size = starts[member + 1] - starts[member]
+        prefix = size - max(np.int64(np.ceil(threshold * size - 1e-6)), 1) + 1
+        positions[:] = 0
+        for place in range(starts[member], starts[member + 1]):
+            frequency = min(counts[np.int64(sets[place] & mask)], members)
+            rests[place - first] = frequency
+            positions[frequency] += 1
+        rarer = 0
+        for frequency in range(members + 1):
+            here = positions[frequency]
+            positions[frequency] = rarer
+            rarer += here
+        for place in range(starts[member] - first, starts[member + 1] - first):
+            frequency = rests[place]
+            position = positions[frequency]
+            positions[frequency] += 1
+            rests[place] = size - position if position < prefix and frequency > 1 else 0
+    return rests
+
+
+@kernel
+def _resolve_filtered(sets, starts, low, high, pinned, indexed, index_signatures, a, b, threshold, kept, similarity):
+    """Resolves those members [low, high) of a component that are -1 in `kept`, as `resolve` does, in place."""
+    first = starts[low]
+    rests = _prefixes(sets, starts, low, high, threshold)
+    wanted = np.count_nonzero(rests)
+    capacity = 1
+    while 2 * capacity < wanted:
+        capacity *= 2
+    mask = np.uint64(capacity - 1)
+    # An inverted index: the slot of an element -> the kept members that have it in their prefix.
+    begins = np.zeros(capacity + 1, np.int64)
+    for place in range(len(rests)):
+        if rests[place]:
+            begins[np.int64(sets[first + place] & mask) + 1] += 1
+    begins = np.cumsum(begins)
+    ends = begins.copy()
+    owners = np.empty(wanted, np.int32)  # place in list_of_kept
+    owner_rests = np.empty(wanted, np.int32)
+    prints = np.empty(wanted, np.uint32)  # the high bits of the element, to tell it from others of its slot
+    list_of_kept = np.empty(high - low, np.int64)
+    sizes = np.empty(high - low, np.int64)
+    candidate_of = np.full(high - low, -1, np.int64)  # place in list_of_kept -> the last member it is a candidate of
+    row = np.empty(len(a), np.uint32)
+    count, signs = 0, False
+    for member in range(low, high):
+        start, stop = starts[member], starts[member + 1]
+        if kept[member] < 0:
+            kept[member] = member
+            if not pinned[member]:
+                if signs:
+                    _sign(sets, start, stop, a, b, row)
+                for place in range(start, stop):
+                    rest = rests[place - first]
+                    if rest == 0:
+                        continue
+                    slot = np.int64(sets[place] & mask)
+                    print_ = np.uint32(sets[place] >> np.uint64(32))
+                    for entry in range(begins[slot], ends[slot]):
+                        owner = owners[entry]
+                        if candidate_of[owner] == member or prints[entry] != print_:
+                            continue
+                        # All that is shared comes from the first shared element on, in both.
+                        if min(rest, owner_rests[entry]) >= _needed(stop - start + sizes[owner], threshold):
+                            candidate_of[owner] = member
+                for place in range(count):
+                    other = list_of_kept[place]
+                    if candidate_of[place] == member or indexed[other] >= 0:
+                        found = _compare(member, other, sets, starts, indexed, index_signatures, row, threshold)
+                        if found >= 0:
+                            kept[member] = other
+                            similarity[member] = found
+                            break
+        if kept[member] == member:
+            for place in range(start, stop):
+                if rests[place - first]:
+                    slot = np.int64(sets[place] & mask)
+                    entry = ends[slot]
+                    owners[entry], owner_rests[entry] = count, rests[place - first]
+                    prints[entry] = np.uint32(sets[place] >> np.uint64(32))
+                    ends[slot] = entry + 1
+            sizes[count] = stop - start
+            list_of_kept[count] = member
+            count += 1
+            signs = signs or indexed[member] >= 0
+
+
 @kernel
 def resolve(sets, starts, components, pinned, indexed, index_signatures, a, b, threshold):
     """Resolves components of up to LARGE members.
@@ -86,32 +219,28 @@ def resolve(sets, starts, components, pinned, indexed, index_signatures, a, b, t
         low, high = components[component], components[component + 1]
         if high - low > LARGE:
             continue
-        count = 0
+        count, signs = 0, False
         for member in range(low, high):
+            if count >= FEW and threshold > 0:  # at 0 sets are similar that share nothing
+                _resolve_filtered(
+                    sets, starts, low, high, pinned, indexed, index_signatures, a, b, threshold, kept, similarity
+                )
+                break
             kept[member] = member
-            signed = False
             if not pinned[member]:
+                if signs:
+                    _sign(sets, starts[member], starts[member + 1], a, b, row)
                 for place in range(count):
                     other = list_of_kept[place]
-                    if indexed[other] >= 0:
-                        if not signed:
-                            _sign(sets, starts[member], starts[member + 1], a, b, row)
-                            signed = True
-                        found = _agreement(row, index_signatures[indexed[other]])
-                        if found < threshold:
-                            continue
-                    else:
-                        found = _jaccard(
-                            sets, starts[member], starts[member + 1], starts[other], starts[other + 1], threshold
-                        )
-                        if found < 0:
-                            continue
-                    kept[member] = other
-                    similarity[member] = found
-                    break
+                    found = _compare(member, other, sets, starts, indexed, index_signatures, row, threshold)
+                    if found >= 0:
+                        kept[member] = other
+                        similarity[member] = found
+                        break
             if kept[member] == member:
                 list_of_kept[count] = member
                 count += 1
+                signs = signs or indexed[member] >= 0
     return kept, similarity
 
 
@@ -152,18 +281,8 @@ def resolve_large(sets, starts, pinned, indexed, index_signatures, a, b, thresho
                     if keys[entry] == key:
                         looked += 1
                         if other < best:
-                            if indexed[other] >= 0:
-                                found = _agreement(row, index_signatures[indexed[other]])
-                            else:
-                                found = _jaccard(
-                                    sets,
-                                    starts[member],
-                                    starts[member + 1],
-                                    starts[other],
-                                    starts[other + 1],
-                                    threshold,
-                                )
-                            if found >= threshold:
+                            found = _compare(member, other, sets, starts, indexed, index_signatures, row, threshold)
+                            if found >= 0:
                                 best = other
                                 similarity[member] = found
                     entry = before[entry]
@@ -178,20 +297,29 @@ def resolve_large(sets, starts, pinned, indexed, index_signatures, a, b, thresho
 
 
 @kernel
-def distinct(hashes, starts):
-    """Each document's set of shingles: its hashes (uint64) in ascending order, each once; and int64 starts.
-
-    hashes is sorted in place.
-    """
+def _distinct(hashes, starts):
+    """What `distinct` does; documents of LONG or more hashes are sorted already."""
     result = np.empty(len(hashes), np.uint64)
     result_starts = np.zeros(len(starts), np.int64)
     out = 0
     for document in range(len(starts) - 1):
         part = hashes[starts[document] : starts[document + 1]]
-        part.sort()
+        if len(part) < LONG:
+            part.sort()
         for place in range(len(part)):
             if place == 0 or part[place] != part[place - 1]:
                 result[out] = part[place]
                 out += 1
         result_starts[document + 1] = out
     return result[:out].copy(), result_starts
+
+
+def distinct(hashes: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each document's set of shingles: its hashes (uint64) in ascending order, each once; and int64 starts.
+
+    hashes is sorted in place.
+    """
+    for document in np.flatnonzero(np.diff(starts) >= LONG):
+        hashes[starts[document] : starts[document + 1]].sort()
+    result: tuple[np.ndarray, np.ndarray] = _distinct(hashes, starts)
+    return result

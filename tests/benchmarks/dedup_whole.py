@@ -42,12 +42,12 @@ def report(folder: Path, documents: int | None) -> None:
     rows = corpora.sample(list(corpora.rows(corpora.MIXED)), documents)
     path = corpora.write([{"id": row["id"], "text": row["text"]} for row in rows], folder / "documents.parquet")
     megabytes = corpora.size(row["text"] for row in rows)
-    dedup(path, folder / "compiled", interval=SELDOM)
-    watched = dedup(path, folder / "watched", interval=OFTEN)
+    dedup(path, folder / "compiled", workers=0, interval=SELDOM)
+    watched = dedup(path, folder / "watched", workers=0, interval=OFTEN)
     ours, plain = (
         min(
             (
-                dedup(path, folder / f"ours{''.join(options)}-{turn}", *options, interval=SELDOM)
+                dedup(path, folder / f"ours{''.join(options)}-{turn}", *options, workers=0, interval=SELDOM)
                 for turn in range(TIMES)
             ),
             key=lambda run: run.seconds,
@@ -60,7 +60,7 @@ def report(folder: Path, documents: int | None) -> None:
     verify = sum(ours.phases.get(name, 0.0) for name in ("gather", "resolve"))
     print(f"## The whole of dedup: {corpora.MIXED}, Parquet in, Parquet out, one core\n")
     print(
-        f"{len(rows):,} documents, {megabytes:.1f} MB of text. gptkit: the command with one worker, start-up "
+        f"{len(rows):,} documents, {megabytes:.1f} MB of text. gptkit: the command in one process, start-up "
         f"included, best of {TIMES}; datatrove: once, imports and the loading of its word splitter left out.\n"
     )
     print(

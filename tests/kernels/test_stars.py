@@ -3,7 +3,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gptkit.dedup.curve import choose
@@ -14,7 +14,7 @@ NONE = np.empty((0, 4), np.uint32)
 
 
 def jaccard(one, other):
-    return len(one & other) / len(one | other)
+    return len(one & other) / (len(one | other) or 1)  # two empty sets count as unlike
 
 
 def table(sets):
@@ -71,6 +71,40 @@ def test_a_similarity_of_exactly_the_threshold_is_enough(size, common, all_):
     assert jaccard(one, other) == common / all_
     assert resolve([one, other], [0, 2], [False] * 2, common / all_)[0] == [0, 0]
     assert resolve([one, other], [0, 2], [False] * 2, np.nextafter(common / all_, 1))[0] == [0, 1]
+    others = [{union + member} for member in range(stars.FEW + 1)]  # now pairs are filtered
+    bounds, pinned, low = [0, len(others) + 2], [False] * (len(others) + 2), len(others)
+    assert resolve([*others, one, other], bounds, pinned, common / all_)[0][low:] == [low, low]
+    assert resolve([*others, one, other], bounds, pinned, np.nextafter(common / all_, 1))[0][low:] == [low, low + 1]
+
+
+def pages(generator, members, size):
+    """Small sets: most take most of one of a few templates, and a few elements of their own or of a small pool."""
+    templates = [range(100 * place, 100 * place + generator.randint(1, size)) for place in range(4)]
+    sets = []
+    for _ in range(members):
+        template = generator.choice(templates)
+        taken = generator.sample(template, generator.randint(len(template) // 2, len(template)))
+        pool = range(1000, generator.choice([1000 + size, 10**6]))
+        sets.append(frozenset(taken) | set(generator.sample(pool, generator.randint(0, size // 2))))
+    return sets
+
+
+SPREADS = [1, 1 << 32, 0x9E3779B97F4A7C15]  # values differ in their low bits, in the high ones, in all
+
+
+@settings(max_examples=12)
+@given(st.integers(0, 2**32), st.integers(100, 300), st.integers(2, 40), st.sampled_from(SPREADS), st.booleans())
+@pytest.mark.parametrize("threshold", [0.1, 0.5, 2 / 3, 0.719, 1.0])
+def test_components_that_keep_many_are_resolved_as_exactly(threshold, seed, members, size, spread, some_pinned):
+    generator = random.Random(seed)
+    sets = [{value * spread % 2**64 for value in found} for found in pages(generator, members, size)]
+    count = generator.randint(0, 50) if some_pinned else 0
+    bounds = [0, 3, members] if count < 3 else [0, members]
+    pinned = [place < count for place in range(members)]
+    kept, similarity = resolve(sets, bounds, pinned, threshold)
+    expected_kept, expected_similarity = expected(sets, bounds, pinned, threshold)
+    assert kept == expected_kept
+    assert (similarity == np.array(expected_similarity, np.float32)).all()
 
 
 def test_members_of_an_index_are_compared_by_their_signatures():
@@ -87,6 +121,26 @@ def test_members_of_an_index_are_compared_by_their_signatures():
     assert similarity[2] * 64 % 1 == 0
     kept, similarity = stars.resolve_large(content, starts, pinned, indexed, rows, a, b, 0.8, 16, 4)
     assert kept.tolist() == [0, 0, 0, 3]
+
+
+def test_members_of_an_index_are_compared_with_all_in_components_that_keep_many():
+    a, b = permutations(64, 1)
+    known, later = set(range(1000, 1100)), set(range(2000, 2100))
+    others = [set(range(100 * k, 100 * k + 50)) for k in range(stars.FEW + 1)]
+    sets = [set(), set(), *others, known, later, known | {1}, later | {1}, set()]
+    content, starts = table(sets)
+    members, low = len(sets), 2 + len(others)
+    unrelated = set(range(5000, 5100))
+    rows = signatures(np.array(sorted(unrelated) + sorted(known), np.uint64), np.array([0, 100, 200]), a, b)
+    indexed = np.full(members, -1)
+    indexed[:2] = [0, 1]
+    pinned = np.arange(members) < 2
+    kept, similarity = stars.resolve(content, starts, np.array([0, members]), pinned, indexed, rows, a, b, 0.8)
+    assert kept[:low].tolist() == list(range(low))
+    assert kept[low:].tolist() == [1, low + 1, 1, low + 1, low + 4]
+    assert similarity[low] == 1
+    assert 0.8 <= similarity[low + 2] <= 1
+    assert similarity[low + 3] == pytest.approx(100 / 101)
 
 
 def cluster(generator, members, spread, size=120):
@@ -146,3 +200,12 @@ def test_distinct_gives_each_documents_set_in_ascending_order(documents):
     found, starts = stars.distinct(hashes, np.cumsum([0, *map(len, documents)]))
     parts = [found[low:high].tolist() for low, high in itertools.pairwise(starts)]
     assert parts == [sorted(set(document)) for document in documents]
+
+
+def test_distinct_sorts_long_documents_like_short_ones():
+    generator = np.random.default_rng(1)
+    lengths = [0, 1, stars.LONG - 1, stars.LONG, 0, stars.LONG + 1, 5000, 2]
+    documents = [generator.integers(0, 2**63 if place % 2 else 50, length) for place, length in enumerate(lengths)]
+    found, starts = stars.distinct(np.concatenate(documents).astype(np.uint64), np.cumsum([0, *lengths]))
+    for document, part in zip(documents, np.split(found, starts[1:-1]), strict=True):
+        assert part.tolist() == np.unique(document).tolist()
