@@ -36,6 +36,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     sync_folder(path.parent)
 
 
+def beside(stem: Path, ending: str) -> Path:
+    """STEM + ending. (`with_suffix` would take what follows the last dot of a name for an ending, and replace it.)"""
+    return stem.with_name(stem.name + ending)
+
+
 def sync_folder(folder: Path) -> None:
     """Makes the renames in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)

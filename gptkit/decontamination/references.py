@@ -101,13 +101,16 @@ def find_references(settings: DecontaminateSettings) -> list[Reference]:
     for a task file or a data file that cannot be read.
     """
     data_dir = Path(settings.data_dir) if settings.data_dir else None
-    tasks: dict[Path, Reference] = {}
+    tasks: dict[Path, TaskReference] = {}
     files: list[Reference] = []
     for argument in settings.against:
         if (paths := _task_files(argument, settings)) is None:
             files.append(_files(argument))
         else:
             tasks |= {path: TaskReference(read_task(path, data_dir)) for path in paths}
+    known = {split for reference in tasks.values() for split in reference.task.files}
+    if tasks and (unknown := set(settings.splits) - known):
+        raise UsageError(f"--splits: no task has the split '{min(unknown)}'; there are {', '.join(sorted(known))}")
     found = sorted([*tasks.values(), *files], key=lambda reference: reference.name)
     for one, other in itertools.pairwise(found):
         if one.name == other.name:

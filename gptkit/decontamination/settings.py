@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 LEAST_N, MOST_N = 8, 13  # words of an n-gram in the report of overlap (GPT-3, appendix C)
+MOST = 1_000_000_000
 LONGEST_N = 63  # words; what the kernel remembers
 
 
@@ -47,5 +48,7 @@ class DecontaminateSettings:
         if not 1 <= self.ngram <= LONGEST_N:
             raise ValueError(f"--ngram must be from 1 to {LONGEST_N}")
         for name in ("window", "min_piece", "max_pieces", "max_documents"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"--{name.replace('_', '-')} must be at least 0")
+            if not 0 <= getattr(self, name) <= MOST:
+                raise ValueError(f"--{name.replace('_', '-')} must be from 0 to {MOST:,}")
+        if "" in self.against:
+            raise ValueError("--against names what to protect, and one of the names is empty")

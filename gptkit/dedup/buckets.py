@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gptkit.data.arrays import load_array, save_array
+from gptkit.data.files import beside
 from gptkit.dedup.numbering import Numbering
 from gptkit.dedup.records import read_part
 from gptkit.engine.stage import Stage
@@ -27,7 +28,7 @@ class BucketTask:
 
 def join_buckets(task: BucketTask) -> dict[str, Any]:
     """Writes the forest of a part: int64 [n, 2], a document and the first of its component."""
-    paths = [stem.with_suffix(".bands") for stem in task.numbering.stems]
+    paths = [beside(stem, ".bands") for stem in task.numbering.stems]
     keys, documents = read_part(paths, task.numbering.firsts[:-1], task.part)
     edges = join_equal(keys, documents, load_array(task.gone, mapped=True))
     del keys, documents

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from gptkit.data.arrays import distinct, load_array, save_array
+from gptkit.data.files import beside
 from gptkit.data.portions import PortionTask, read
 from gptkit.dedup.curve import Scheme, choose
 from gptkit.dedup.numbering import Numbering
@@ -18,6 +19,7 @@ from gptkit.kernels import minhash, stars
 
 FINE_RECALL = 0.98  # of the bands that tell who is compared in a large component
 SET_BYTES = 32  # of memory for each shingle while sets are read and compared
+LARGE_BYTES = 700  # of memory beside this for each member of a large component
 MEMBER_BYTES = 120  # of memory for each member while the table is made
 
 
@@ -47,11 +49,11 @@ class Members:
         return len(starts)
 
     def _save(self, name: str, array: np.ndarray) -> None:
-        save_array(self.stem.with_suffix(f".{name}.npy"), array.astype(np.int64))
+        save_array(beside(self.stem, f".{name}.npy"), array.astype(np.int64))
 
     def load(self, name: str) -> np.ndarray:
         """One of the arrays, mapped into memory."""
-        return load_array(self.stem.with_suffix(f".{name}.npy"), mapped=True)
+        return load_array(beside(self.stem, f".{name}.npy"), mapped=True)
 
     def of_portion(self, first: int, documents: int) -> tuple[np.ndarray, np.ndarray]:
         """Members among the documents [first, first + documents): their numbers, ascending, and their places."""
@@ -90,9 +92,9 @@ def gather_sets(task: GatherTask) -> dict[str, Any]:
     content, starts = np.concatenate(sets), np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
     order = np.argsort(places)
     content, starts = _reordered(content, starts, order)
-    save_array(task.stem.with_suffix(".places.npy"), places[order])
-    save_array(task.stem.with_suffix(".starts.npy"), starts)
-    save_array(task.stem.with_suffix(".sets.npy"), content)
+    save_array(beside(task.stem, ".places.npy"), places[order])
+    save_array(beside(task.stem, ".starts.npy"), starts)
+    save_array(beside(task.stem, ".sets.npy"), content)
     return {}
 
 
@@ -122,14 +124,25 @@ class ResolveTask:
         return self.high - self.low
 
 
-def cut_components(members: Members, numbering: Numbering, memory: int) -> list[tuple[int, int]]:
-    """Ranges of members, each of whole components, whose sets fit in `memory` bytes; one component always goes together."""
+def cut_components(members: Members, numbering: Numbering, share: int, memory: int) -> list[tuple[int, int]]:
+    """Ranges of members, each of whole components, whose sets fit in `share` bytes; one component always goes together.
+
+    Raises GptkitError where one takes more than `memory` bytes.
+    """
     documents, components = np.asarray(members.load("members")), members.load("components")
     sizes = numbering.values(documents, "shingles", np.int64)
     ends = np.concatenate([[0], np.cumsum(sizes)])[components]
+    counts = np.diff(components)
+    needed = np.diff(ends) * SET_BYTES + np.where(counts > stars.LARGE, counts * LARGE_BYTES, 0)
+    if len(needed) and needed.max() > memory:
+        worst = int(needed.argmax())
+        raise GptkitError(
+            f"{counts[worst]:,} candidates are joined to each other, and to compare them takes "
+            f"{needed[worst] / 1e6:,.0f} MB; name at least --memory {needed[worst] // 10**6 + 1}MB, or a higher --threshold"
+        )
     ranges, first = [], 0
     while first < len(components) - 1:
-        last = max(first + 1, int(np.searchsorted(ends, ends[first] + memory // SET_BYTES, side="right")) - 1)
+        last = max(first + 1, int(np.searchsorted(ends, ends[first] + share // SET_BYTES, side="right")) - 1)
         ranges.append((int(components[first]), int(components[last])))
         first = last
     return ranges
@@ -169,17 +182,17 @@ def _load_sets(task: ResolveTask, members: int) -> tuple[np.ndarray, np.ndarray]
     slices = []
     for portion in task.portions:
         stem = task.numbering.stem(portion)
-        places = load_array(stem.with_suffix(".places.npy"), mapped=True)
+        places = load_array(beside(stem, ".places.npy"), mapped=True)
         low, high = np.searchsorted(places, [task.low, task.high])
         if high > low:
-            starts = np.asarray(load_array(stem.with_suffix(".starts.npy"), mapped=True)[low : high + 1])
+            starts = np.asarray(load_array(beside(stem, ".starts.npy"), mapped=True)[low : high + 1])
             here = np.asarray(places[low:high]) - task.low
             lengths[here] = np.diff(starts)
             slices.append((stem, here, starts))
     ends = np.concatenate([[0], np.cumsum(lengths)])
     sets = np.empty(int(ends[-1]), np.uint64)
     for stem, here, starts in slices:
-        content = load_array(stem.with_suffix(".sets.npy"), mapped=True)
+        content = load_array(beside(stem, ".sets.npy"), mapped=True)
         part = np.asarray(content[starts[0] : starts[-1]])
         takes = np.repeat(ends[here] - (starts[:-1] - starts[0]), np.diff(starts)) + np.arange(len(part))
         sets[takes] = part
@@ -194,7 +207,7 @@ def _index_signatures(task: ResolveTask, documents: np.ndarray) -> tuple[np.ndar
     count = 0
     for portion, places in numbering.by_portion(documents):
         if numbering.roles[portion] == "index":
-            signatures = load_array(numbering.stem(portion).with_suffix(".signatures.npy"), mapped=True)
+            signatures = load_array(beside(numbering.stem(portion), ".signatures.npy"), mapped=True)
             rows.append(signatures[documents[places] - numbering.firsts[portion]])
             indexed[places] = np.arange(count, count + len(places))
             count += len(places)

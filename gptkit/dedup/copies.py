@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gptkit.data.arrays import load_array, save_array
+from gptkit.data.files import beside
 from gptkit.dedup.numbering import Numbering
 from gptkit.dedup.records import read_part
 
@@ -23,7 +24,7 @@ class CopiesTask:
 def find_copies(task: CopiesTask) -> dict[str, Any]:
     """Writes int64 [n, 2]: each copy that goes, and the document that stays for it."""
     numbering = task.numbering
-    paths = [stem.with_suffix(".exact") for stem in numbering.stems]
+    paths = [beside(stem, ".exact") for stem in numbering.stems]
     keys, documents = read_part(paths, numbering.firsts[:-1], task.part)
     several = np.zeros(len(keys), bool)
     several[1:] = keys[1:] == keys[:-1]

@@ -7,13 +7,12 @@ Mining of Massive Datasets, section 3.4).
 
 import dataclasses
 
-from gptkit.dedup.settings import DedupSettings
+from gptkit.dedup.settings import MOST_CHOSEN, DedupSettings
 
 BANDS, ROWS, NGRAM = 14, 8, 5
 GPT3_TABLES = 10  # arXiv 2005.14165, appendix A
 GPT3_THRESHOLD = 0.7  # the paper states none
 RECALL = 0.9  # at the threshold
-PERMUTATIONS = 128  # at most, where bands and rows are chosen
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +52,8 @@ def scheme_of(settings: DedupSettings) -> Scheme:
         threshold = threshold or GPT3_THRESHOLD
     elif threshold is None:
         bands, rows = bands or BANDS, rows or ROWS
-        threshold = round((1 / bands) ** (1 / rows), 3)
+        knee = (1 / bands) ** (1 / rows)
+        threshold = round(knee, 3) or knee
     elif bands is None or rows is None:
         bands, rows = choose(threshold, bands, rows)
     return Scheme(bands, rows, ngram or NGRAM, threshold)
@@ -62,12 +62,12 @@ def scheme_of(settings: DedupSettings) -> Scheme:
 def choose(
     threshold: float, bands: int | None = None, rows: int | None = None, recall: float = RECALL
 ) -> tuple[int, int]:
-    """The steepest curve of up to PERMUTATIONS values that finds pairs at the threshold with `recall`.
+    """The steepest curve of up to MOST_CHOSEN values that finds pairs at the threshold with `recall`.
 
     What is given of bands and rows stays. Where no such curve finds as many, it is one row.
     """
-    for most in [rows] if rows else range(PERMUTATIONS // (bands or 1), 0, -1):
-        for count in [bands] if bands else range(1, PERMUTATIONS // most + 1):
+    for most in [rows] if rows else range(MOST_CHOSEN // (bands or 1), 0, -1):
+        for count in [bands] if bands else range(1, MOST_CHOSEN // most + 1):
             if 1 - (1 - threshold**most) ** count >= recall:
                 return count, most
-    return bands or max(1, PERMUTATIONS // (rows or 1)), rows or 1
+    return bands or max(1, MOST_CHOSEN // (rows or 1)), rows or 1

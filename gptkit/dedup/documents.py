@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gptkit.data.arrays import distinct
-from gptkit.data.files import check_free_space, read_json, write_json
+from gptkit.data.files import beside, check_free_space, read_json, write_json
 from gptkit.data.manifest import Manifest, Shard
 from gptkit.dedup import copies, fates, index
 from gptkit.dedup.buckets import BucketTask, join_all, join_buckets
@@ -42,6 +42,8 @@ from gptkit.kernels.sorting import sort_records
 
 def run(inputs: Sequence[str], output: Path, settings: DedupSettings, runtime: Runtime) -> Manifest | None:
     """Removes duplicate documents. None with --dry-run."""
+    settings = settings.for_workers(runtime.pool.workers)
+    share = share_of(settings.memory, runtime.pool.workers)
     found = Sets.open(inputs, settings, runtime.limit)
     with Stage("dedup", VERSION, settings, found.as_inputs(), output, runtime) as stage:
         scheme = found.scheme
@@ -57,9 +59,11 @@ def run(inputs: Sequence[str], output: Path, settings: DedupSettings, runtime: R
             runtime.progress.say(scheme.curve())
         if not stage.begin(what):
             return None
+        if found.index is not None:
+            found.index.folder.mkdir(parents=True, exist_ok=True)  # where it cannot be made is said before the work
         check_free_space(output, found.corpus.bytes + found.documents * (80 + 12 * scheme.bands))
         compile_kernels(runtime.progress.say, _warm_up, "dedup")
-        manifest = DocumentRun(stage, found, settings).all_phases()
+        manifest = DocumentRun(stage, found, settings, share).all_phases()
         found.publish(output, manifest)
         return manifest
 
@@ -67,23 +71,23 @@ def run(inputs: Sequence[str], output: Path, settings: DedupSettings, runtime: R
 class DocumentRun:
     """The phases of a run, each with what the one before it left."""
 
-    def __init__(self, stage: Stage, found: Sets, settings: DedupSettings) -> None:
+    def __init__(self, stage: Stage, found: Sets, settings: DedupSettings, share: int) -> None:
         self.stage = stage
         self.found = found
         self.settings = settings
         self.scheme = found.scheme
         self.numbering = found.numbering(stage.scratch / "sign")
-        self.share = self._share()
+        self.share = self._first_share(share)
         documents = self.numbering.documents
         self.exact_parts = parts_for(documents, self.share)
         self.band_parts = parts_for(documents * self.scheme.bands, self.share)
         self.keep_signatures = settings.near and (settings.save_signatures or settings.index is not None)
 
-    def _share(self) -> int:
+    def _first_share(self, share: int) -> int:
         """Memory of one task: what the run that began had, for what it has done is cut by it."""
         path = self.stage.scratch / "share.json"
         if not path.exists():
-            write_json(path, share_of(self.settings.memory, self.stage.runtime.pool.workers))
+            write_json(path, share)
         return int(read_json(path))
 
     def all_phases(self) -> Manifest:
@@ -97,7 +101,9 @@ class DocumentRun:
             near, large, candidates = self._near(gone)
         table = Fates(self.stage.scratch / "fates")
         parts = tuple(self._copies_of(part) for part in range(self.exact_parts))
-        (counts,) = self.stage.phase("decide", fates.decide_fates, [FatesTask(self.numbering, parts, near, table)])
+        (counts,) = self.stage.phase(
+            "decide", fates.decide_fates, [FatesTask(self.numbering, parts, near, table, self.settings.memory)]
+        )
         return self._write(table, counts, large, candidates)
 
     def _sign(self) -> None:
@@ -121,7 +127,11 @@ class DocumentRun:
         ]
         if files:  # first, for it fails where the index was made with other settings
             self.stage.phase("index", index.sign_entry, files)
-        self.stage.phase("sign", sign_portion, tasks)
+        signed = self.stage.phase("sign", sign_portion, tasks)
+        if unknown := sum(result.get("unknown", 0) for result in signed):
+            self.stage.runtime.progress.say(
+                f"--keep {self.settings.keep}: {unknown:,} documents have no value to go by, and come behind all others"
+            )
 
     def _copies_of(self, part: int) -> Path:
         return self.stage.scratch / f"copies-{part:06d}.npy"
@@ -147,9 +157,7 @@ class DocumentRun:
         edges = [result["edges"] for result in results]
         forest = join_all(self.stage, [task.result for task in buckets], edges, scratch, self.share)
         for stem in self.numbering.stems:
-            stem.with_suffix(".bands").unlink(
-                missing_ok=True
-            )  # the largest scratch files; a later run needs them no more
+            beside(stem, ".bands").unlink(missing_ok=True)  # the largest scratch files; a later run needs them no more
         members = Members(scratch / "table")
         (listed,) = self.stage.phase(
             "members", list_members, [MembersTask(forest, self.numbering, members, self.settings.memory)]
@@ -162,7 +170,7 @@ class DocumentRun:
             self.stage.phase("resolve", join_singly, [task])
             return (task.result,), [], count
         portions = self._gather(members)
-        ranges = cut_components(members, self.numbering, self.share)
+        ranges = cut_components(members, self.numbering, self.share, self.settings.memory)
         tasks = [
             ResolveTask(
                 self.numbering,

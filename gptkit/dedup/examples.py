@@ -53,7 +53,8 @@ def choose(output: Path, manifest: Manifest, count: int) -> list[dict[str, Any]]
     rows = sorted(by_cluster.values(), key=lambda row: (row["jaccard"] or 0, row["cluster"]))
     if len(rows) > count:
         rows = [rows[place * (len(rows) - 1) // max(1, count - 1)] for place in range(count)]
-    return [row | {"members": members[row["cluster"]]} for row in rows]
+    # the kept one has a row of its own only where it is among the inputs
+    return [row | {"members": members[row["cluster"]] + (row["kept_in"] != "input")} for row in rows]
 
 
 def examples(

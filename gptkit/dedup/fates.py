@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 
 from gptkit.data.arrays import load_array, save_array
+from gptkit.data.files import beside
 from gptkit.dedup.numbering import Numbering
+from gptkit.errors import GptkitError
 
+REMOVED_BYTES = 150  # of memory for each document that goes while the table is made
 EXACT, NEAR = 1, 2
 REASONS = {EXACT: "exact", NEAR: "near"}
 
@@ -20,12 +23,12 @@ class Fates:
     stem: Path
 
     def save(self, name: str, array: np.ndarray) -> None:
-        """Writes one column: goes, stays_for (int64), reasons (uint8), similarity (float32); or stays (int64)."""
-        save_array(self.stem.with_suffix(f".{name}.npy"), array)
+        """Writes one column: goes, stays_for (int64), reasons (uint8), similarity (float64); or stays (int64)."""
+        save_array(beside(self.stem, f".{name}.npy"), array)
 
     def load(self, name: str) -> np.ndarray:
         """One column, mapped into memory."""
-        return load_array(self.stem.with_suffix(f".{name}.npy"), mapped=True)
+        return load_array(beside(self.stem, f".{name}.npy"), mapped=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,10 +39,20 @@ class FatesTask:
     copies: tuple[Path, ...]
     near: tuple[Path, ...]
     fates: Fates
+    memory: int
 
 
 def decide_fates(task: FatesTask) -> dict[str, Any]:
-    """Writes the table; gives counts by reason and source, and of clusters by size."""
+    """Writes the table; gives counts by reason and source, and of clusters by size.
+
+    Raises GptkitError where it takes more memory than allowed.
+    """
+    removed = sum(len(load_array(path, mapped=True)) for path in (*task.copies, *task.near))
+    if (needed := removed * REMOVED_BYTES) > task.memory:
+        raise GptkitError(
+            f"{removed:,} documents go, and to list them takes {needed / 1e6:,.0f} MB; "
+            f"name at least --memory {needed // 10**6 + 1}MB"
+        )
     copies = np.concatenate([np.empty((0, 2), np.int64), *(load_array(path) for path in task.copies)])
     near = np.concatenate([np.empty((0, 3)), *(load_array(path) for path in task.near)])
     near = near[np.argsort(near[:, 0])]
@@ -50,7 +63,7 @@ def decide_fates(task: FatesTask) -> dict[str, Any]:
     follows = near_goes[places] == copies[:, 1] if len(near_goes) else np.zeros(len(copies), bool)
     stays_for = copies[:, 1].copy()
     stays_for[follows] = near_stays[places[follows]]
-    similarity = np.ones(len(copies), np.float32)
+    similarity = np.ones(len(copies))
     similarity[follows] = near[places[follows], 2]
     goes = np.concatenate([copies[:, 0], near_goes])
     order = np.argsort(goes)
@@ -58,7 +71,7 @@ def decide_fates(task: FatesTask) -> dict[str, Any]:
         "goes": goes,
         "stays_for": np.concatenate([stays_for, near_stays]),
         "reasons": np.concatenate([np.where(follows, NEAR, EXACT), np.full(len(near), NEAR)]).astype(np.uint8),
-        "similarity": np.concatenate([similarity, near[:, 2].astype(np.float32)]),
+        "similarity": np.concatenate([similarity, near[:, 2]]),
     }
     columns = {name: column[order] for name, column in columns.items()}
     stays, sizes = np.unique(columns["stays_for"], return_counts=True)

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gptkit.data.arrays import save_array
-from gptkit.data.files import safe_name, sha256_file, sha256_json, sync_folder
+from gptkit.data.files import beside, safe_name, sha256_file, sha256_json, sync_folder
 from gptkit.data.parquet import open_file
 from gptkit.dedup.curve import Scheme
 from gptkit.dedup.exchange import from_lean
@@ -164,7 +164,12 @@ def sign_entry(task: IndexTask) -> dict[str, Any]:
     """Writes what `sign_portion` does, from signatures. Raises GptkitError where they were made otherwise."""
     opened = open_file(str(task.path), "id")
     mine = metadata(task.scheme, task.settings)
-    theirs = (opened.schema_arrow.metadata or {}).get(b"gptkit", mine.encode()).decode()
+    told = (opened.schema_arrow.metadata or {}).get(b"gptkit")
+    if told is None and task.settings.base_hash != "sha1":
+        raise InputError(
+            f"{task.path}: does not say how its shingles were hashed; datasketch takes SHA-1: add --base-hash sha1"
+        )
+    theirs = mine if told is None else told.decode(errors="replace")
     if theirs != mine:
         raise InputError(f"{task.path}: was made with {theirs}, and this run has {mine}; use the same settings")
     signer = Signer(task.scheme, task.settings.seed)
@@ -180,7 +185,7 @@ def sign_entry(task: IndexTask) -> dict[str, Any]:
     save_ids(task.stem, ids)
     signer.write(task.stem, task.band_parts, keep=True)
     if task.settings.keep != "first":  # what is in an index stays in any case
-        save_array(task.stem.with_suffix(".merit.npy"), np.zeros(signer.documents))
+        save_array(beside(task.stem, ".merit.npy"), np.zeros(signer.documents))
     return {"documents": signer.documents}
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from gptkit.data import parquet
 from gptkit.data.arrays import load_array, save_array
-from gptkit.data.files import check_free_space, read_json, write_json
+from gptkit.data.files import beside, check_free_space, read_json, write_json
 from gptkit.data.manifest import Manifest, Shard
 from gptkit.data.portions import Corpus, PortionTask, check, open_corpus, read
 from gptkit.dedup.records import parts_for, read_part, share_of, write_records
@@ -22,13 +22,12 @@ from gptkit.dedup.settings import VERSION, DedupSettings
 from gptkit.engine.stage import Runtime, Stage
 from gptkit.kernels import units
 from gptkit.kernels.characters import character_flags
-from gptkit.kernels.columns import string_arrays
+from gptkit.kernels.columns import excerpts, string_arrays
 from gptkit.kernels.jit import compile_kernels
 from gptkit.kernels.lines import string_column
 from gptkit.kernels.sorting import sort_records
 
 RECORD_BYTES = 12  # on disk: hash and number
-SHOWN = 200  # characters of a unit that tables show
 FREQUENT = 1_000  # units that the table of the most frequent ones names
 REMOVED = pa.schema(
     [
@@ -100,9 +99,9 @@ def find(task: FindTask) -> dict[str, Any]:
     if task.settings.keep_first:
         goes[begins] = False
         repeated &= counts > 1  # with --min-count 1 of a unit that occurs once nothing goes
-    save_array(task.stem.with_suffix(".goes.npy"), np.sort(places[goes]))
+    save_array(beside(task.stem, ".goes.npy"), np.sort(places[goes]))
     frequent = np.stack([counts[repeated], places[begins[repeated]]], axis=1)
-    save_array(task.stem.with_suffix(".frequent.npy"), _most_frequent(frequent))
+    save_array(beside(task.stem, ".frequent.npy"), _most_frequent(frequent))
     return {"units_removed": int(goes.sum())}
 
 
@@ -130,7 +129,7 @@ def filter_portion(task: FilterTask) -> dict[str, Any]:
             out, out_starts, rows = units.remove_units(content, starts, paragraphs, goes[first:], flags)
             count = int(rows[:, units.UNITS].sum())
             wanted = examples[(examples >= first) & (examples < first + count)] - first
-            result["examples"] += _texts(content, units.places(content, starts, paragraphs, wanted, flags))
+            result["examples"] += excerpts(content, units.places(content, starts, paragraphs, wanted, flags))
             first += count
             changed = np.flatnonzero(rows[:, units.REMOVED])
             emptied = changed[np.diff(out_starts)[changed] == 0]
@@ -142,7 +141,7 @@ def filter_portion(task: FilterTask) -> dict[str, Any]:
                 stays[emptied] = False
                 kept = kept.filter(pa.array(stays))
                 lost = batch.take(pa.array(changed))
-                shown = _texts(content, rows[changed][:, [units.BEGIN, units.END]])
+                shown = excerpts(content, rows[changed][:, [units.BEGIN, units.END]])
                 columns = [
                     lost.column("id"),
                     lost.column("source"),
@@ -170,6 +169,8 @@ def run(inputs: Sequence[str], output: Path, settings: DedupSettings, runtime: R
     Equal hashes of 64 bits are taken for equal units: of a billion different ones, two have the same
     with a probability of 3 %. Raises GptkitError as `open_corpus` does, and where the disk is too full.
     """
+    settings = settings.for_workers(runtime.pool.workers)
+    share = share_of(settings.memory, runtime.pool.workers)
     corpus = open_corpus(inputs, runtime.limit)
     with Stage("dedup", VERSION, settings, corpus.digests, output, runtime) as stage:
         what = f"{settings.unit}s of {corpus.documents:,} documents, {corpus.bytes / 1e6:,.1f} MB"
@@ -178,7 +179,7 @@ def run(inputs: Sequence[str], output: Path, settings: DedupSettings, runtime: R
         most = corpus.weight // max(2, settings.min_length)  # a unit has as many bytes, and what parts it from the next
         check_free_space(output, corpus.bytes + most * (RECORD_BYTES + 8))
         compile_kernels(runtime.progress.say, _warm_up, "dedup-lines")
-        parts = _parts(stage.scratch / "parts.json", most, share_of(settings.memory, runtime.pool.workers))
+        parts = _parts(stage.scratch / "parts.json", most, share)
         records = tuple(stage.scratch / f"{portion.name}.records" for portion in corpus.portions)
         signed = stage.phase(
             "sign",
@@ -192,7 +193,7 @@ def run(inputs: Sequence[str], output: Path, settings: DedupSettings, runtime: R
             find,
             [FindTask(part, records, tuple(firsts[:-1]), stem, settings) for part, stem in enumerate(stems)],
         )
-        tables = [load_array(stem.with_suffix(".frequent.npy")) for stem in stems]
+        tables = [load_array(beside(stem, ".frequent.npy")) for stem in stems]
         frequent = _most_frequent(np.concatenate(tables))
         results = stage.phase("filter", filter_portion, _filter_tasks(corpus, firsts, stems, frequent, stage, settings))
         shards = []
@@ -240,7 +241,7 @@ def _most_frequent(table: np.ndarray) -> np.ndarray:
 def _filter_tasks(
     corpus: Corpus, firsts: list[int], stems: list[Path], frequent: np.ndarray, stage: Stage, settings: DedupSettings
 ) -> list[FilterTask]:
-    found = tuple(stem.with_suffix(".goes.npy") for stem in stems)
+    found = tuple(beside(stem, ".goes.npy") for stem in stems)
     wanted = np.sort(frequent[:, 1])
     tasks = []
     for portion, first, last in zip(corpus.portions, firsts[:-1], firsts[1:], strict=True):
@@ -257,10 +258,3 @@ def _write_frequent(stage: Stage, frequent: np.ndarray, results: Sequence[dict[s
     with parquet.writing(path, REPEATED) as file:
         file.write_batch(pa.RecordBatch.from_arrays(table, schema=REPEATED))
     return Shard.describe(stage.out, path, len(frequent), kind="repeated")
-
-
-def _texts(content: np.ndarray, places: np.ndarray) -> list[str]:
-    """The first SHOWN characters of the text at each of `places` (int64 [n, 2])."""
-    return [
-        bytes(content[begin : min(end, begin + 4 * SHOWN)]).decode(errors="ignore")[:SHOWN] for begin, end in places
-    ]

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from gptkit.data.arrays import load_array
-from gptkit.data.files import read_json, write_json
+from gptkit.data.files import beside, read_json, write_json
 
 Role = Literal["input", "reference", "index"]
 TABLE = "numbering.json"
@@ -96,7 +96,7 @@ class Numbering:
         """What the portions' arrays `name` say of documents; [n] of dtype `kind`."""
         result: np.ndarray = np.empty(len(documents), kind)
         for portion, places in self.by_portion(documents):
-            array = load_array(self.stem(portion).with_suffix(f".{name}.npy"), mapped=True)
+            array = load_array(beside(self.stem(portion), f".{name}.npy"), mapped=True)
             result[places] = array[documents[places] - self.firsts[portion]]
         return result
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from gptkit.data.files import atomic_path
+from gptkit.errors import GptkitError
 from gptkit.kernels.sorting import sort_records
 
 MOST_PARTS = 1 << 16
@@ -21,8 +22,18 @@ LEAST_SHARE = 50_000_000
 
 
 def share_of(memory: int, workers: int) -> int:
-    """The memory that records may take in one worker, where all together may take `memory` bytes."""
-    return max(LEAST_SHARE, memory // max(1, workers) - WORKER_BYTES)
+    """The memory that records may take in one worker, where all together may take `memory` bytes.
+
+    Raises GptkitError where that is nothing.
+    """
+    share = memory // max(1, workers) - WORKER_BYTES
+    if share < LEAST_SHARE:
+        least = WORKER_BYTES + LEAST_SHARE
+        raise GptkitError(
+            f"--memory {memory / 1e6:,.0f}MB is too little for {max(1, workers)} workers, which take {least / 1e6:,.0f} MB "
+            f"each; name at least {max(1, workers) * least // 10**6}MB, or fewer --workers"
+        )
+    return share
 
 
 def parts_for(records: int, memory: int) -> int:

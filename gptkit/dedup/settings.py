@@ -1,10 +1,26 @@
 """Settings of `gptkit dedup`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 VERSION = 2  # of the stage
 MOST_PERMUTATIONS = 10_000
+MOST_CHOSEN = 128  # permutations, where bands and rows follow from a threshold
+MOST_NGRAM = 1_000
+MOST_CHARACTERS = 1_000_000
+# what means something with some units only
+OF_DOCUMENTS = (
+    *("near", "preset", "threshold", "bands", "rows", "ngram", "base_hash", "seed", "verify", "keep", "keep_column"),
+    *("prefer", "protect", "against", "index", "save_signatures"),
+)
+ONLY = dict.fromkeys(OF_DOCUMENTS, ("document",)) | {
+    "normalise": ("document", "paragraph", "line"),
+    "min_length": ("paragraph", "line"),
+    "min_count": ("paragraph", "line"),
+    "keep_first": ("paragraph", "line", "substring"),
+    "span_characters": ("substring",),
+    "span_words": ("substring",),
+}
 
 
 @dataclass(frozen=True)
@@ -56,7 +72,7 @@ class DedupSettings:
     ] = ()
     protect: Annotated[
         tuple[str, ...],
-        "Held-out sources: all their documents stay, and nothing that is near one stays elsewhere.",
+        "Held-out sources: all their documents stay, and what is found to be near one goes elsewhere.",
         "names",
     ] = ()
     against: Annotated[
@@ -76,7 +92,7 @@ class DedupSettings:
         200
     )
     span_words: Annotated[int, "Shortest repeated span where --span-characters is 0.", "words"] = 50
-    memory: Annotated[int, "Memory for all workers together.", "bytes"] = 4_000_000_000
+    memory: Annotated[int, "Memory for all workers together; 0: a gigabyte for each, and four at least.", "bytes"] = 0
 
     # Other documents and signatures count by what is in them: their digests are among the plan's inputs
     OUTSIDE_DIGEST: ClassVar[frozenset[str]] = frozenset({"against", "index", "memory"})
@@ -96,13 +112,31 @@ class DedupSettings:
             raise ValueError("--keep-column goes with --keep newest or --keep highest")
         if (self.index is not None or self.save_signatures) and not self.near:
             raise ValueError("--index and --save-signatures need signatures: they do not go with --no-near")
-        if self.memory < 100_000_000:
-            raise ValueError("--memory must be at least 100MB")
+        if self.memory < 0:
+            raise ValueError("--memory must be at least 0")
         if min(self.min_length, self.min_count - 1, self.span_characters, self.span_words - 1) < 0:
             raise ValueError(
                 "--min-length and --span-characters must be at least 0, --min-count at least 1, --span-words at least 1"
             )
-        if self.unit != "document" and (self.against or self.index or self.protect or self.save_signatures):
-            raise ValueError(f"--against, --index, --protect and --save-signatures do not go with --unit {self.unit}")
+        for option, value, most in (
+            ("--ngram", self.ngram, MOST_NGRAM),
+            ("--min-length", self.min_length, MOST_CHARACTERS),
+            ("--span-characters", self.span_characters, MOST_CHARACTERS),
+            ("--span-words", self.span_words, MOST_CHARACTERS),
+        ):
+            if value is not None and value > most:
+                raise ValueError(f"{option} {value:,} is more than {most:,}")
+        one = (self.bands is None) != (self.rows is None)
+        if self.threshold is not None and one and (self.bands or self.rows or 0) > MOST_CHOSEN:
+            raise ValueError(f"--threshold chooses up to {MOST_CHOSEN} permutations; name --bands and --rows both")
+        if self.index == "" or "" in self.against:
+            raise ValueError("--against and --index name files or folders, and one of them is empty")
+        for name, units in ONLY.items():
+            if self.unit not in units and getattr(self, name) != getattr(DedupSettings, name):
+                raise ValueError(f"--{name.replace('_', '-')} means nothing with --unit {self.unit}")
         if both := set(self.prefer) & set(self.protect):
             raise ValueError(f"--prefer and --protect both name {min(both)}; what is protected stays anyway")
+
+    def for_workers(self, workers: int) -> "DedupSettings":
+        """The same with a memory that is a number: what was asked for, or what so many workers should have."""
+        return self if self.memory else replace(self, memory=1_000_000_000 * max(4, workers))

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gptkit.data.arrays import save_array
-from gptkit.data.files import atomic_path
+from gptkit.data.files import atomic_path, beside
 from gptkit.data.parquet import text_bytes
 from gptkit.data.portions import PortionTask, check, read
 from gptkit.dedup.curve import Scheme
@@ -66,10 +66,11 @@ def sign_portion(task: SignTask) -> dict[str, Any]:
     if settings.near:
         signer.write(task.stem, task.band_parts, task.keep_signatures)
     if task.keep_signatures:
-        save_array(task.stem.with_suffix(".hashes.npy"), exact)
+        save_array(beside(task.stem, ".hashes.npy"), exact)
     if settings.keep != "first":
-        save_array(task.stem.with_suffix(".merit.npy"), np.concatenate([np.empty(0), *merits]))
-    return {"documents": len(exact), "bytes": size}
+        save_array(beside(task.stem, ".merit.npy"), np.concatenate([np.empty(0), *merits]))
+    unknown = sum(int((merit == LEAST).sum()) for merit in merits)
+    return {"documents": len(exact), "bytes": size, "unknown": unknown}
 
 
 class Signer:
@@ -100,29 +101,29 @@ class Signer:
 
     def write(self, stem: Path, parts: int, keep: bool) -> None:
         """Writes the records, the numbers of shingles and, to `keep` them, the signatures."""
-        write_records(stem.with_suffix(".bands"), np.concatenate(self.keys), np.concatenate(self.places), parts)
-        save_array(stem.with_suffix(".shingles.npy"), np.concatenate(self.counts))
+        write_records(beside(stem, ".bands"), np.concatenate(self.keys), np.concatenate(self.places), parts)
+        save_array(beside(stem, ".shingles.npy"), np.concatenate(self.counts))
         if keep:
-            save_array(stem.with_suffix(".signatures.npy"), np.concatenate(self.signatures))
+            save_array(beside(stem, ".signatures.npy"), np.concatenate(self.signatures))
 
 
 def write_exact(stem: Path, hashes: np.ndarray, parts: int) -> None:
     """Writes the records of exact hashes (uint64 [n, 2]): the first half is the key."""
-    write_records(stem.with_suffix(".exact"), hashes[:, 0].copy(), np.arange(len(hashes), dtype=np.uint32), parts)
-    save_array(stem.with_suffix(".second.npy"), hashes[:, 1])
+    write_records(beside(stem, ".exact"), hashes[:, 0].copy(), np.arange(len(hashes), dtype=np.uint32), parts)
+    save_array(beside(stem, ".second.npy"), hashes[:, 1])
 
 
 def save_ids(stem: Path, ids: list[pa.Array]) -> None:
     """Writes ids so that single ones can be looked up."""
     column = pa.chunked_array(ids, pa.string()).combine_chunks()
     table = pa.table({"id": column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column})
-    with atomic_path(stem.with_suffix(".ids.arrow")) as temporary, pa.ipc.new_file(temporary, table.schema) as file:
+    with atomic_path(beside(stem, ".ids.arrow")) as temporary, pa.ipc.new_file(temporary, table.schema) as file:
         file.write_table(table)
 
 
 def load_ids(stem: Path, places: np.ndarray) -> list[str]:
     """The ids of documents of a portion, by their places in it."""
-    with pa.memory_map(str(stem.with_suffix(".ids.arrow"))) as source:
+    with pa.memory_map(str(beside(stem, ".ids.arrow"))) as source:
         column = pa.ipc.open_file(source).read_all().column("id")
         found: list[str] = column.take(pa.array(places, pa.int64())).to_pylist()
     return found

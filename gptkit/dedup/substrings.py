@@ -15,22 +15,21 @@ import pyarrow as pa
 
 from gptkit.data import parquet
 from gptkit.data.arrays import load_array, save_array
-from gptkit.data.files import atomic_path, check_free_space
+from gptkit.data.files import atomic_path, beside, check_free_space
 from gptkit.data.manifest import Manifest, Shard
 from gptkit.data.portions import Corpus, Portion, PortionTask, check, open_corpus, read
 from gptkit.dedup.settings import VERSION, DedupSettings
 from gptkit.dedup.sign import load_ids, save_ids
 from gptkit.engine.stage import Runtime, Stage
-from gptkit.errors import GptkitError, UsageError
+from gptkit.errors import GptkitError
 from gptkit.kernels import span_cuts, spans
 from gptkit.kernels.characters import character_flags
-from gptkit.kernels.columns import string_arrays
+from gptkit.kernels.columns import excerpts, string_arrays
 from gptkit.kernels.jit import compile_kernels
 from gptkit.kernels.lines import string_column
 from gptkit.kernels.shingles import word_table
 from gptkit.kernels.windows import CHARACTERS
 
-SHOWN = 200  # characters of a span that the table shows
 WORD_BYTES = 4  # of a word and what parts it from the next, at least on average
 OWNERS = 8  # slots for each anchor that is to be expected: one window in twenty is a candidate by chance
 CANDIDATE_BYTES = 12  # a slot of eight bytes; the table is never more than two thirds full
@@ -120,28 +119,28 @@ def read_text(task: ReadTask) -> dict[str, Any]:
     """Writes the text of a portion without gaps, the lengths of its documents in bytes, and their ids."""
     check(task.portion)
     ids, lengths = [], [np.empty(0, np.int64)]
-    with atomic_path(task.stem.with_suffix(".text")) as temporary, open(temporary, "wb") as file:
+    with atomic_path(beside(task.stem, ".text")) as temporary, open(temporary, "wb") as file:
         for batch in read(task.portion, pa.schema([("id", pa.string()), ("text", pa.string())])):
             content, starts = string_arrays(batch.column("text"))
             file.write(content[starts[0] : starts[-1]].data)
             lengths.append(np.diff(starts))
             ids.append(batch.column("id"))
     save_ids(task.stem, ids)
-    save_array(task.stem.with_suffix(".lengths.npy"), np.concatenate(lengths))
+    save_array(beside(task.stem, ".lengths.npy"), np.concatenate(lengths))
     return {"bytes": sum(int(part.sum()) for part in lengths)}
 
 
 def find(task: FindTask) -> dict[str, Any]:
     """Writes the spans to cut, int64 [spans, 6]: the columns of `span_cuts.merge_windows` and the first document with it."""
     settings, span, table = task.settings, _span(task.settings), _table(task.settings)
-    lengths = [load_array(stem.with_suffix(".lengths.npy")) for stem in task.stems]
+    lengths = [load_array(beside(stem, ".lengths.npy")) for stem in task.stems]
     starts = np.zeros(1 + sum(map(len, lengths)), np.int64)
     np.cumsum(np.concatenate([np.empty(0, np.int64), *lengths]), out=starts[1:])
     size = int(starts[-1])
     text = np.empty(size, np.uint8)
     place = 0
     for stem, own in zip(task.stems, lengths, strict=True):
-        with open(stem.with_suffix(".text"), "rb") as file:
+        with open(beside(stem, ".text"), "rb") as file:
             place += file.readinto(text[place : place + int(own.sum())].data)
     text.flags.writeable = False  # as the kernels are compiled
     candidates, marks = np.zeros(size // 8 + 1, np.uint8), np.zeros(size // 8 + 1, np.uint8)
@@ -215,10 +214,7 @@ def _rows(
             ids[place] = identity
     begins = starts[here[:, span_cuts.DOCUMENT]] + here[:, span_cuts.BEGIN]
     ends = starts[here[:, span_cuts.DOCUMENT]] + here[:, span_cuts.END]
-    texts = [
-        bytes(content[begin : min(end, begin + 4 * SHOWN)]).decode(errors="ignore")[:SHOWN]
-        for begin, end in zip(begins, ends, strict=True)
-    ]
+    texts = excerpts(content, np.stack([begins, ends], axis=1))
     columns = [
         owners.column("id"),
         owners.column("source"),
@@ -238,10 +234,9 @@ def run(inputs: Sequence[str], output: Path, settings: DedupSettings, runtime: R
     words. Repetition within one document is left alone. Without `keep_first` every copy goes of what
     two documents have. A cut may go through a word; what stands between the two parts that are left
     says `span_cuts.cut_spans`. Raises GptkitError as `open_corpus` does, where the text needs more than
-    `memory`, and where the disk is too full; UsageError with `normalise`.
+    `memory`, and where the disk is too full.
     """
-    if settings.normalise:
-        raise UsageError("--normalise does not go with --unit substring; --span-characters 0 compares words")
+    settings = settings.for_workers(runtime.pool.workers)
     corpus = open_corpus(inputs, runtime.limit)
     with Stage("dedup", VERSION, settings, corpus.digests, output, runtime) as stage:
         size = sum(map(_text_bytes, corpus.portions))

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from gptkit.data import parquet
 from gptkit.data.arrays import load_array
+from gptkit.data.files import beside
 from gptkit.data.portions import PortionTask, read
 from gptkit.dedup.exchange import to_lean
 from gptkit.dedup.fates import REASONS, Fates
@@ -25,9 +26,14 @@ CLUSTERS = pa.schema(
         ("kept_source", pa.string()),
         ("kept_in", pa.string()),
         ("reason", pa.string()),
-        ("jaccard", pa.float32()),
+        ("jaccard", pa.float64()),
     ]
 )
+
+SIGNATURES = pa.schema(
+    [("id", pa.string()), ("source", pa.string()), ("hash", pa.binary(16)), ("signature", pa.binary())]
+)
+SIGNATURE_BYTES = 64_000_000  # written at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +95,7 @@ def _cluster_rows(task: WriteTask, low: int, high: int) -> pa.Table:
     documents = np.concatenate([np.asarray(fates.load("goes")[low:high]), staying])
     stays_for = np.concatenate([np.asarray(fates.load("stays_for")[low:high]), staying])
     reasons = [REASONS[reason] for reason in fates.load("reasons")[low:high].tolist()] + ["kept"] * len(staying)
-    similarity = np.concatenate([np.asarray(fates.load("similarity")[low:high]), np.ones(len(staying), np.float32)])
+    similarity = np.concatenate([np.asarray(fates.load("similarity")[low:high]), np.ones(len(staying))])
     order = np.argsort(documents, kind="stable")
     names: list[str] = [""] * len(documents)
     for portion, places in numbering.by_portion(stays_for):
@@ -107,7 +113,7 @@ def _cluster_rows(task: WriteTask, low: int, high: int) -> pa.Table:
             pa.array([numbering.sources[portion] for portion in portions], pa.string()),
             pa.array([numbering.roles[portion] for portion in portions], pa.string()),
             pa.array(reasons, pa.string()),
-            pa.array(similarity, pa.float32(), from_pandas=True),
+            pa.array(similarity, pa.float64(), from_pandas=True),
         ],
         schema=CLUSTERS,
     )
@@ -117,16 +123,18 @@ def _cluster_rows(task: WriteTask, low: int, high: int) -> pa.Table:
 def _write_signatures(task: WriteTask, form: SignatureForm, places: np.ndarray) -> None:
     """Signatures of the documents that stay, a row for each row of the shard."""
     stem = task.numbering.stem(task.number)
-    signatures = load_array(stem.with_suffix(".signatures.npy"), mapped=True)[places]
-    hashes = load_array(stem.with_suffix(".hashes.npy"), mapped=True)[places]
-    halves = np.ascontiguousarray(hashes).astype(">u8").tobytes()
-    table = pa.table(
-        {
-            "id": pa.array(load_ids(stem, places), pa.string()),
-            "source": pa.array([task.portion.source] * len(places), pa.string()),
-            "hash": pa.Array.from_buffers(pa.binary(16), len(places), [None, pa.py_buffer(halves)]),
-            "signature": to_lean(signatures, form.seed),
-        }
-    ).replace_schema_metadata({"gptkit": form.metadata})
-    with parquet.writing(task.out / f"signatures/{task.portion.name}.parquet", table.schema) as file:
-        file.write_table(table)
+    signatures = load_array(beside(stem, ".signatures.npy"), mapped=True)
+    hashes = load_array(beside(stem, ".hashes.npy"), mapped=True)
+    schema = SIGNATURES.with_metadata({"gptkit": form.metadata})
+    step = max(1, SIGNATURE_BYTES // (4 * signatures.shape[1]))
+    with parquet.writing(task.out / f"signatures/{task.portion.name}.parquet", schema) as file:
+        for first in range(0, len(places), step):
+            part = places[first : first + step]
+            halves = np.ascontiguousarray(hashes[part]).astype(">u8").tobytes()
+            columns = [
+                pa.array(load_ids(stem, part), pa.string()),
+                pa.array([task.portion.source] * len(part), pa.string()),
+                pa.Array.from_buffers(pa.binary(16), len(part), [None, pa.py_buffer(halves)]),
+                to_lean(signatures[part], form.seed),
+            ]
+            file.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))

@@ -128,6 +128,15 @@ def flags_at(text, place, end, flags):
 
 
 @helper
+def count_characters(text, start, end):
+    """The number of characters of text[start:end]."""
+    found = 0
+    for place in range(start, end):
+        found += text[place] & 0xC0 != 0x80
+    return found
+
+
+@helper
 def character_before(text, place, start):
     """Where the character that ends at `place` begins (place > start)."""
     place -= 1

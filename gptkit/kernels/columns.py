@@ -3,6 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
+EXCERPT = 200  # characters that tables show of a text
+
 
 def string_arrays(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """The bytes (uint8) and offsets (int64 [rows + 1], into the bytes) of a string column.
@@ -25,6 +27,13 @@ def string_arrays(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     if starts[-1] > len(content) or starts[0] < 0:
         raise ValueError("the column's offsets leave its data")
     return content, starts.astype(np.int64)
+
+
+def excerpts(content: np.ndarray, places: np.ndarray) -> list[str]:
+    """The first EXCERPT characters of the text at each of `places` (int64 [n, 2]: begin and end)."""
+    return [
+        bytes(content[begin : min(end, begin + 4 * EXCERPT)]).decode(errors="ignore")[:EXCERPT] for begin, end in places
+    ]
 
 
 def _read_only(content: np.ndarray) -> np.ndarray:

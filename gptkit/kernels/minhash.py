@@ -20,7 +20,8 @@ def permutations(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @helper
-def _fmix32(h):
+def fmix32(h):
+    """Mixes a 32-bit hash (MurmurHash3's finaliser)."""
     # numba widens products to 64 bits: each is cut back, which is the modulo
     h = np.uint32((h ^ (h >> np.uint32(16))) * np.uint32(0x85EBCA6B))
     h = np.uint32((h ^ (h >> np.uint32(13))) * np.uint32(0xC2B2AE35))
@@ -40,7 +41,7 @@ def fmix64(h):
 @helper
 def _mixed(hashes, place, end):
     """The base hash at `place`, mixed; from `end` on the last one again, which changes no minimum."""
-    return _fmix32(np.uint32(hashes[min(place, end - 1)]))
+    return fmix32(np.uint32(hashes[min(place, end - 1)]))
 
 
 @helper

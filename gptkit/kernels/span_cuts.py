@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from gptkit.kernels.characters import count_characters
 from gptkit.kernels.jit import helper, kernel
 from gptkit.kernels.lines import copy, skip_space, skip_space_back
 from gptkit.kernels.minhash import fmix64
@@ -12,14 +13,6 @@ from gptkit.kernels.windows import next_set, power, same_window, slot_of, unit_a
 DOCUMENT, BEGIN, END, FIRST, LAST = range(5)
 
 LINE_FEED, SPACE = 0x0A, 0x20
-
-
-@helper
-def _characters(text, begin, end):
-    found = 0
-    for place in range(begin, end):
-        found += text[place] & 0xC0 != 0x80
-    return found
 
 
 @kernel
@@ -65,8 +58,8 @@ def merge_windows(text, starts, span, table, marks):
         start = starts[row[DOCUMENT]]
         follows = index > 0 and spans[index - 1, DOCUMENT] == row[DOCUMENT]
         before, characters = (spans[index - 1, END], spans[index - 1, LAST]) if follows else (np.int64(0), np.int64(0))
-        row[FIRST] = characters + _characters(text, start + before, start + row[BEGIN])
-        row[LAST] = row[FIRST] + _characters(text, start + row[BEGIN], start + row[END])
+        row[FIRST] = characters + count_characters(text, start + before, start + row[BEGIN])
+        row[LAST] = row[FIRST] + count_characters(text, start + row[BEGIN], start + row[END])
     return spans
 
 

@@ -131,9 +131,9 @@ def mark_repeats(text, starts, span, table, candidates, forward, part, parts, pl
     leading = power(span - 1)
     place_mask = (np.uint64(1) << np.uint64(PLACE_BITS)) - np.uint64(1)
     documents = len(starts) - 1
-    shift = known = np.int64(-1)
     for step in range(documents):
         document = step if forward else documents - 1 - step
+        shift = known = np.int64(-1)
         start, end = starts[document], starts[document + 1]
         head = place = candidate = next_set(candidates, start, end)
         h = np.uint64(0)

@@ -16,8 +16,7 @@ import numpy as np
 
 from gptkit.kernels.clusters import band_key
 from gptkit.kernels.jit import helper, kernel
-from gptkit.kernels.minhash import EMPTY
-from gptkit.kernels.minhash import _fmix32 as fmix32
+from gptkit.kernels.minhash import EMPTY, fmix32
 
 FEW = 32  # kept members of a component that are compared one by one; with more of them pairs are filtered
 LARGE = 10_000  # members of a component from which a member is compared with its nearest only
@@ -208,11 +207,11 @@ def resolve(sets, starts, components, pinned, indexed, index_signatures, a, b, t
     case, which come first; indexed: int64 [members], the row of `index_signatures` (uint32
     [m, permutations]) of members that have no set, else -1: with these the similarity is estimated;
     a, b: their permutations. Gives int64 [members], the kept member of each (itself where it is
-    kept), and float32 [members], the similarity to it. Members of larger components are left -1.
+    kept), and float64 [members], the similarity to it. Members of larger components are left -1.
     """
     members = len(starts) - 1
     kept = np.full(members, -1, np.int64)
-    similarity = np.ones(members, np.float32)
+    similarity = np.ones(members)
     list_of_kept = np.empty(LARGE, np.int64)
     row = np.empty(len(a), np.uint32)
     for component in range(len(components) - 1):
@@ -254,11 +253,11 @@ def resolve_large(sets, starts, pinned, indexed, index_signatures, a, b, thresho
     """
     members = len(starts) - 1
     kept = np.arange(members)
-    similarity = np.ones(members, np.float32)
+    similarity = np.ones(members)
     capacity = 1
-    while capacity < 2 * members * bands:
+    while 2 * capacity < members * bands:  # two entries a bucket where nearly all are kept
         capacity *= 2
-    heads = np.full((2, capacity), -1, np.int64)
+    heads = np.full((2, capacity), -1, np.int32)
     before = np.empty(members * bands, np.int64)  # entry -> the entry of its bucket before it
     keys = np.empty(members * bands, np.uint64)  # entry = member · bands + band
     row = np.empty(len(a), np.uint32)

@@ -9,7 +9,7 @@ import unicodedata
 
 import numpy as np
 
-from gptkit.kernels.characters import PLANES, decode
+from gptkit.kernels.characters import PLANES, count_characters, decode
 from gptkit.kernels.fnv import FNV_PRIME, FNV_START
 from gptkit.kernels.jit import helper, kernel, routine
 from gptkit.kernels.lines import copy, skip_space, skip_space_back
@@ -87,14 +87,6 @@ def _next_unit(text, place, end, paragraphs, flags):
     return end, end, end, end
 
 
-@helper
-def _characters(text, begin, end):
-    found = 0
-    for place in range(begin, end):
-        found += text[place] & 0xC0 != 0x80
-    return found
-
-
 @routine
 def _hash(text, begin, end, table):
     """A hash of text[begin:end]; with a table of what it says of its characters, where it leaves any."""
@@ -138,7 +130,7 @@ def hash_units(text, starts, paragraphs, min_length, table, flags):
             if begin == stop:
                 break
             # no more characters than bytes: most short lines need no count
-            if stop - begin >= min_length and _characters(text, begin, stop) >= min_length:
+            if stop - begin >= min_length and count_characters(text, begin, stop) >= min_length:
                 hashes[found] = _hash(text, begin, stop, table)
                 numbers[found] = units
                 found += 1
@@ -189,7 +181,7 @@ def remove_units(text, starts, paragraphs, goes, flags):
         else:
             to = copy(text, waiting, end, out, to)
         if row[REMOVED]:
-            row[CHARACTERS] = _characters(text, starts[document], end) - _characters(out, origin, to)
+            row[CHARACTERS] = count_characters(text, starts[document], end) - count_characters(out, origin, to)
         out_starts[document + 1] = to
     return out[:to], out_starts, rows
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from gptkit.data import parquet
 from gptkit.data.arrays import load_array, save_array
 from gptkit.data.documents import EPOCH_COLUMN, ShardTask, read_documents, schema_of
-from gptkit.data.files import check_free_space
+from gptkit.data.files import beside, check_free_space
 from gptkit.data.manifest import Manifest, Shard
 from gptkit.engine.stage import Runtime, Stage
 from gptkit.mixture.settings import MixSettings
@@ -46,7 +46,7 @@ def measure(task: SourceTask) -> dict[str, Any]:
     for batch in read_documents(task.file, task.rows, ID_TEXT):
         lengths.append(pc.binary_length(batch.column("text").fill_null("")).to_numpy().astype(np.int64))
     found = np.concatenate(lengths)
-    save_array(task.stem.with_suffix(".lengths.npy"), found)
+    save_array(beside(task.stem, ".lengths.npy"), found)
     return {"bytes": int(found.sum()), "documents": len(found)}
 
 
@@ -64,7 +64,7 @@ def select(task: SelectTask) -> dict[str, Any]:
     if task.bytes == 0:
         return {"cut": -1}
     keys = np.concatenate([_keys(shard, "draw", task.epoch) for shard in task.shards])
-    lengths = np.concatenate([load_array(shard.stem.with_suffix(".lengths.npy")) for shard in task.shards])
+    lengths = np.concatenate([load_array(beside(shard.stem, ".lengths.npy")) for shard in task.shards])
     order = np.argsort(keys, kind="stable")
     last = int(np.searchsorted(np.cumsum(lengths[order]), task.bytes))
     return {"cut": int(keys[order[min(last, len(order) - 1)]])}

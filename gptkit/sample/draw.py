@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from gptkit.data.files import atomic_path
+from gptkit.data.files import atomic_path, beside
 from gptkit.sample import crawl, prose, reference
 from gptkit.sample.article import Article, mark
 from gptkit.sample.distributions import Distribution, Module
@@ -100,7 +100,7 @@ def draw(task: DrawTask) -> dict[str, Any]:
     """
     groups = []
     marks = array.array("Q")
-    with atomic_path(task.stem.with_suffix(".gz")) as path, open(path, "wb") as file:
+    with atomic_path(beside(task.stem, ".gz")) as path, open(path, "wb") as file:
         for group in task.groups:
             skipped: Counter[str] = Counter()
             sizes, before = [], len(marks)
@@ -112,7 +112,7 @@ def draw(task: DrawTask) -> dict[str, Any]:
                         itertools.chain.from_iterable((mark(text), len(text.encode())) for text in article.prose)
                     )
             groups.append({"pages": sizes, "marks": (len(marks) - before) // 2, "skipped": dict(skipped)})
-    with atomic_path(task.stem.with_suffix(".marks")) as path:
+    with atomic_path(beside(task.stem, ".marks")) as path:
         path.write_bytes(marks.tobytes())
     return {"groups": groups}
 

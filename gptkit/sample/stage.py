@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gptkit.data.files import atomic_path, sha256_json
+from gptkit.data.files import atomic_path, beside, sha256_json
 from gptkit.data.manifest import Manifest, Shard
 from gptkit.engine.stage import Runtime, Stage
 from gptkit.sample import crawl
@@ -46,13 +46,13 @@ class _Drawn:
 
     def add(self, task: DrawTask, result: dict[str, Any], until_enough: bool) -> None:
         """Takes a task's groups; with `until_enough` those behind the one that reaches the target are left."""
-        marks = array.array("Q", task.stem.with_suffix(".marks").read_bytes())
+        marks = array.array("Q", beside(task.stem, ".marks").read_bytes())
         offset = first = 0
         for group, drawn in zip(task.groups, result["groups"], strict=True):
             if until_enough and self.prose >= self.target:
                 return
             for size in drawn["pages"]:
-                self.pages[group.source].append((task.stem.with_suffix(".gz"), offset, size))
+                self.pages[group.source].append((beside(task.stem, ".gz"), offset, size))
                 offset += size
             last = first + 2 * drawn["marks"]
             for key, length in zip(marks[first:last:2], marks[first + 1 : last : 2], strict=True):

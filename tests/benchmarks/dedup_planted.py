@@ -28,6 +28,7 @@ from gptkit.data.portions import Corpus, Portion
 from gptkit.dedup import documents
 from gptkit.dedup.curve import Scheme, scheme_of
 from gptkit.dedup.fates import Fates
+from gptkit.dedup.records import share_of
 from gptkit.dedup.sets import Sets
 from gptkit.dedup.settings import VERSION, DedupSettings
 from gptkit.dedup.sign import Signer, write_exact
@@ -186,7 +187,7 @@ def run(folder: Path, memory: int, workers: int) -> dict[str, Any]:
     pool = Pool(workers)
     with Stage("dedup", VERSION, settings, [], folder / "stage", Runtime(pool, Progress(quiet=True))) as stage:
         stage.begin("planted documents")
-        phases = PlantedRun(stage, found, settings)
+        phases = PlantedRun(stage, found, settings, share_of(memory, workers))
         phases.folder = folder
         manifest = phases.all_phases()
     pool.close()

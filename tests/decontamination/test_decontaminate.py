@@ -343,7 +343,7 @@ def test_half_a_surrogate_pair_in_what_is_protected(tmp_path, runtime):
         ("page.html", {}, UsageError, "page.html: only JSONL, Parquet and text files can be protected"),
         ("short.jsonl", {}, GptkitError, "--against: nothing that is protected has 13 words"),
         ("short.jsonl", {"fields": ("body",)}, GptkitError, "short.jsonl: line 1: has no field 'body'; it has text"),
-        ("quiz.yaml", {"splits": ("train",)}, UsageError, "the task quiz has none of these; it has dev, test"),
+        ("quiz.yaml", {"splits": ("train",)}, UsageError, "no task has the split 'train'; there are dev, test"),
         ("lonely.yaml", {}, GptkitError, r"'absent.jsonl' is not in .* name its folder with --data-dir"),
         ("twice", {}, UsageError, "--against names two sets 'short'; write NAME=PATH"),
     ],

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gptkit.dedup.curve import PERMUTATIONS, RECALL, Scheme, choose, scheme_of
-from gptkit.dedup.settings import MOST_PERMUTATIONS, DedupSettings
+from gptkit.dedup.curve import RECALL, Scheme, choose, scheme_of
+from gptkit.dedup.settings import MOST_CHOSEN, MOST_PERMUTATIONS, DedupSettings
 
 
 def found(similarity, bands, rows):
@@ -38,32 +38,32 @@ def test_the_line_that_is_printed_before_a_run():
 @given(st.floats(0.02, 1.0))
 def test_the_choice_is_the_steepest_that_finds_enough(threshold):
     bands, rows = choose(threshold)
-    assert 1 <= bands * rows <= PERMUTATIONS
+    assert 1 <= bands * rows <= MOST_CHOSEN
     better = [
         (more, count)
-        for more in range(1, PERMUTATIONS + 1)
-        for count in range(1, PERMUTATIONS // more + 1)
+        for more in range(1, MOST_CHOSEN + 1)
+        for count in range(1, MOST_CHOSEN // more + 1)
         if found(threshold, count, more) >= RECALL
     ]
     if better:
         most = max(more for more, _ in better)
         assert (rows, bands) == (most, min(count for more, count in better if more == most))
     else:
-        assert (bands, rows) == (PERMUTATIONS, 1)
+        assert (bands, rows) == (MOST_CHOSEN, 1)
 
 
 @given(st.floats(0.02, 1.0), st.integers(1, 400))
 def test_what_is_given_stays_and_signatures_stay_short(threshold, given_number):
     bands, rows = choose(threshold, bands=given_number)
     assert bands == given_number
-    assert bands * rows <= max(PERMUTATIONS, given_number)
+    assert bands * rows <= max(MOST_CHOSEN, given_number)
     bands, rows = choose(threshold, rows=given_number)
     assert rows == given_number
-    assert bands * rows <= max(PERMUTATIONS, given_number)
+    assert bands * rows <= max(MOST_CHOSEN, given_number)
 
 
 def test_the_number_of_permutations_stays_within_its_limit():
-    for settings in (DedupSettings(threshold=0.5, bands=1000), DedupSettings(threshold=0.99, bands=100)):
+    for settings in (DedupSettings(threshold=0.5, bands=128), DedupSettings(threshold=0.99, bands=100)):
         assert scheme_of(settings).permutations <= MOST_PERMUTATIONS
     with pytest.raises(ValueError, match="10,000"):
         DedupSettings(bands=200, rows=51)
@@ -95,7 +95,16 @@ def test_schemes_that_settings_ask_for():
         ({"keep_column": "date"}, "--keep-column goes with"),
         ({"near": False, "index": "x"}, "--no-near"),
         ({"near": False, "save_signatures": True}, "--no-near"),
-        ({"memory": 1000}, "--memory must be at least 100MB"),
+        ({"memory": -1}, "--memory must be at least 0"),
+        ({"ngram": 10**20}, "--ngram"),
+        ({"threshold": 0.8, "rows": 200}, "name --bands and --rows both"),
+        ({"index": ""}, "one of them is empty"),
+        ({"against": ("",)}, "one of them is empty"),
+        ({"keep_first": False}, "--keep-first means nothing with --unit document"),
+        ({"unit": "line", "keep": "longest"}, "--keep means nothing with --unit line"),
+        ({"unit": "line", "near": False}, "--near means nothing with --unit line"),
+        ({"unit": "substring", "min_length": 9}, "--min-length means nothing with --unit substring"),
+        ({"unit": "substring", "normalise": True}, "--normalise means nothing with --unit substring"),
         ({"min_count": 0}, "--min-count"),
         ({"unit": "line", "against": ("x",)}, "--unit line"),
         ({"prefer": ("a", "b"), "protect": ("b",)}, "both name b"),

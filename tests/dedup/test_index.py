@@ -171,7 +171,7 @@ def test_signatures_that_are_saved_are_datasketchs_own(tmp_path, runtime):
 
 def external(folder, texts, name="theirs", seed=1, permutations=112, ids=None, **columns):
     """An index as a user of datasketch makes it from signatures: ids and LeanMinHashes, nothing else."""
-    signatures = sign(pa.array(texts), 5, permutations, seed)
+    signatures = sign(pa.array(texts), 5, permutations, seed, "sha1")  # datasketch's own base hash
     leans = []
     for row in signatures:
         lean = LeanMinHash(MinHash(permutations, seed=seed, hashvalues=row, scheme="affine32"))
@@ -186,7 +186,7 @@ def external(folder, texts, name="theirs", seed=1, permutations=112, ids=None, *
 def test_an_index_that_datasketch_wrote(tmp_path, runtime):
     external(tmp_path / "index", [text("a"), "", text("b")])
     path = write(tmp_path / "new.parquet", [text("a"), with_other_words(text("b"), [3]), text("c"), "", text("c")])
-    settings = DedupSettings(index=str(tmp_path / "index"))
+    settings = DedupSettings(index=str(tmp_path / "index"), base_hash="sha1")
     manifest = run([path], tmp_path / "out", settings, runtime)
     assert kept(manifest, tmp_path / "out") == ["new2", "new3"]
     rows = {row["id"]: row for row in clusters(manifest, tmp_path / "out")}
@@ -215,7 +215,12 @@ def test_an_index_of_other_settings_is_refused_in_one_line(tmp_path, runtime):
     for values, message in [({"seed": 2}, "seed 1, where the seed is 2"), ({"rows": 4}, "112 permutations")]:
         external(tmp_path / "theirs", [text("a")])
         with pytest.raises(GptkitError, match=message) as error:
-            run([path], tmp_path / "other", DedupSettings(index=str(tmp_path / "theirs"), **values), runtime)
+            run(
+                [path],
+                tmp_path / "other",
+                DedupSettings(index=str(tmp_path / "theirs"), base_hash="sha1", **values),
+                runtime,
+            )
         assert "theirs.parquet" in str(error.value)
 
 
@@ -245,7 +250,15 @@ def test_columns_of_an_index_that_are_not_what_they_should_be(tmp_path, runtime,
     path = write(tmp_path / "in.parquet", [text("a"), text("b")])
     external(tmp_path / "index", [text("a")], **columns)
     with pytest.raises(GptkitError, match=message):
+        run([path], tmp_path / "out", DedupSettings(index=str(tmp_path / "index"), base_hash="sha1"), runtime)
+
+
+def test_signatures_that_do_not_say_their_base_hash_are_taken_for_datasketchs(tmp_path, runtime):
+    path = write(tmp_path / "in.parquet", [text("a")])
+    external(tmp_path / "index", [text("a")])
+    with pytest.raises(GptkitError, match="add --base-hash sha1"):
         run([path], tmp_path / "out", DedupSettings(index=str(tmp_path / "index")), runtime)
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_no_index(tmp_path, runtime):
@@ -287,7 +300,7 @@ def test_large_components_do_not_depend_on_what_else_a_task_resolves(tmp_path, r
     spread = [[*words[:n], f"{n}x{turn}", *words[n + 1 :]] for turn in range(380) for n in range(1, 29)]
     path = write(tmp_path / "in.parquet", [" ".join(words) for words in spread] + [with_other_words(text("a"), [1])])
     external(tmp_path / "index", [text("a")], permutations=28)
-    settings = {"index": str(tmp_path / "index"), "threshold": 0.5, "bands": 14, "rows": 2}
+    settings = {"index": str(tmp_path / "index"), "threshold": 0.5, "bands": 14, "rows": 2, "base_hash": "sha1"}
     whole = run([path], tmp_path / "whole", DedupSettings(**settings), runtime)
     assert whole.counts["large_components"]
     monkeypatch.setattr(records, "LEAST_SHARE", 1)

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from gptkit.dedup import records
 from gptkit.dedup.lines import run
 from gptkit.dedup.settings import DedupSettings
 from gptkit.engine.pool import Pool
@@ -123,7 +124,7 @@ def test_any_workers_and_memory_give_the_same(tmp_path, runtime, monkeypatch):
     assert len(one.of_kind("documents")) > 3
     other = run(list(reversed(sources)), tmp_path / "two", settings(), Runtime(Pool(2), Progress(quiet=True)))
     monkeypatch.setattr("gptkit.dedup.records.RECORD_BYTES", 1_000_000)
-    parted = run(sources, tmp_path / "parted", settings(memory=100_000_000), runtime)
+    parted = run(sources, tmp_path / "parted", settings(memory=records.WORKER_BYTES + records.LEAST_SHARE), runtime)
     assert one.digest == other.digest == parted.digest
 
 

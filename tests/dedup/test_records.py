@@ -15,6 +15,8 @@ from gptkit.dedup.records import (
     share_of,
     write_records,
 )
+from gptkit.dedup.settings import DedupSettings
+from gptkit.errors import GptkitError
 
 KEY = st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([0, 1, 2**62, 2**63 - 1, 2**63, 2**64 - 1]))
 PORTIONS = st.lists(st.lists(KEY, max_size=12), max_size=5)
@@ -76,4 +78,9 @@ def test_there_are_not_more_parts_than_files_could_be_cut_into():
 def test_the_memory_of_a_worker():
     assert share_of(4_000_000_000, 2) == 2_000_000_000 - WORKER_BYTES
     assert share_of(4_000_000_000, 0) == share_of(4_000_000_000, 1) == 4_000_000_000 - WORKER_BYTES
-    assert share_of(100_000_000, 64) == LEAST_SHARE
+    assert share_of(64 * (WORKER_BYTES + LEAST_SHARE), 64) == LEAST_SHARE
+    with pytest.raises(GptkitError, match=r"too little for 64 workers.* name at least 28800MB"):
+        share_of(4_000_000_000, 64)
+    assert DedupSettings().for_workers(64).memory == 64_000_000_000
+    assert DedupSettings().for_workers(1).memory == 4_000_000_000
+    assert DedupSettings(memory=2).for_workers(64).memory == 2

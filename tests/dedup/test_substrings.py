@@ -11,7 +11,7 @@ from gptkit.dedup.substrings import memory_needed, run
 from gptkit.engine.pool import Pool
 from gptkit.engine.progress import Progress
 from gptkit.engine.stage import Runtime
-from gptkit.errors import GptkitError, UsageError
+from gptkit.errors import GptkitError
 
 SPAN = 20
 
@@ -138,12 +138,27 @@ def test_any_workers_and_memory_give_the_same(tmp_path, runtime, monkeypatch):
     one = run(sources, tmp_path / "one", settings(), runtime)
     other = run(list(reversed(sources)), tmp_path / "two", settings(), Runtime(Pool(2), Progress(quiet=True)))
     # no more memory than there must be
-    monkeypatch.setattr(substrings, "memory_needed", lambda *_: settings().memory)
+    monkeypatch.setattr(substrings, "memory_needed", lambda *_: settings().for_workers(0).memory)
     monkeypatch.setattr(substrings, "SPARE", 0)
     monkeypatch.setattr(substrings.spans, "mark_repeats", counted := Counted(substrings.spans.mark_repeats))
     parted = run(sources, tmp_path / "parted", settings(), runtime)
     assert counted.calls > 3
     assert one.digest == other.digest == parted.digest
+
+
+def test_names_of_sources_may_have_dots(tmp_path, runtime):
+    texts = {name: planted(name) for name in ("a", "b")}
+    found = []
+    for folder, names in (("plain", ("ax", "ay")), ("dotted", ("a.x", "a.y"))):
+        (tmp_path / folder).mkdir()
+        sources = [
+            write(tmp_path / folder / f"{name}.parquet", part) for name, part in zip(names, texts.values(), strict=True)
+        ]
+        output = tmp_path / folder / "out"
+        manifest = run(sources, output, settings(), runtime)
+        shards = [pq.read_table(output / shard.name).column("text") for shard in manifest.of_kind("documents")]
+        found.append([text for shard in shards for text in shard.to_pylist()])
+    assert found[0] == found[1]
 
 
 class Counted:
@@ -198,8 +213,8 @@ def test_limit_dry_run_and_bad_input(tmp_path, runtime):
     manifest = run([source], tmp_path / "out", settings(), limited)
     assert manifest.counts["documents_in"] == 9
     assert manifest.counts["rejected"] == {"emptied": 8}
-    with pytest.raises(UsageError, match="--normalise"):
-        run([source], tmp_path / "other", settings(normalise=True), runtime)
+    with pytest.raises(ValueError, match="--normalise means nothing with --unit substring"):
+        settings(normalise=True)
     (tmp_path / "in.txt").write_text("no table")
     with pytest.raises(GptkitError, match="is not documents in Parquet"):
         run([str(tmp_path / "in.txt")], tmp_path / "other", settings(), runtime)

@@ -58,7 +58,7 @@ def test_each_goes_to_the_first_kept_one_that_is_similar_enough(sets, data, thre
     kept, similarity = resolve(sets, bounds, pinned, threshold)
     expected_kept, expected_similarity = expected(sets, bounds, pinned, threshold)
     assert kept == expected_kept
-    assert similarity.dtype == np.float32
+    assert similarity.dtype == np.float64
     assert similarity == pytest.approx(expected_similarity, abs=1e-6)
 
 
@@ -104,7 +104,7 @@ def test_components_that_keep_many_are_resolved_as_exactly(threshold, seed, memb
     kept, similarity = resolve(sets, bounds, pinned, threshold)
     expected_kept, expected_similarity = expected(sets, bounds, pinned, threshold)
     assert kept == expected_kept
-    assert (similarity == np.array(expected_similarity, np.float32)).all()
+    assert (similarity == np.array(expected_similarity)).all()
 
 
 def test_members_of_an_index_are_compared_by_their_signatures():

@@ -50,6 +50,14 @@ def test_shares_are_within_one_document_and_nothing_repeats_early(tmp_path, sour
     assert order != sorted(order)
 
 
+def test_names_of_sources_may_have_dots(tmp_path, sources, runtime):
+    a, b = sources
+    manifest = run([f"my.a=1:{a}", f"my.b=1:{b}"], tmp_path / "out", MixSettings(), runtime)
+    rows = rows_of(manifest, tmp_path / "out")
+    assert {row["source"] for row in rows} == {"my.a", "my.b"}
+    assert all(row["text"].startswith(row["source"][-1]) for row in rows)
+
+
 def test_by_default_no_source_repeats_and_one_is_used_up(tmp_path, sources, runtime):
     a, b = sources
     manifest = run([f"one=1:{a}", f"two=1:{b}"], tmp_path / "out", MixSettings(), runtime)
