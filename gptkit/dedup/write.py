@@ -103,6 +103,7 @@ def _cluster_rows(task: WriteTask, low: int, high: int) -> pa.Table:
         for place, name in zip(places.tolist(), found, strict=True):
             names[place] = name
     portions = numbering.portions(stays_for).tolist()
+    sources, roles = numbering.sources, numbering.roles
     table = pa.table(
         [
             pa.array(load_ids(numbering.stem(task.number), documents - first), pa.string()),
@@ -110,8 +111,8 @@ def _cluster_rows(task: WriteTask, low: int, high: int) -> pa.Table:
             pa.array(stays_for, pa.int64()),
             pa.array(documents == stays_for, pa.bool_()),
             pa.array(names, pa.string()),
-            pa.array([numbering.sources[portion] for portion in portions], pa.string()),
-            pa.array([numbering.roles[portion] for portion in portions], pa.string()),
+            pa.array([sources[portion] for portion in portions], pa.string()),
+            pa.array([roles[portion] for portion in portions], pa.string()),
             pa.array(reasons, pa.string()),
             pa.array(similarity, pa.float64(), from_pandas=True),
         ],

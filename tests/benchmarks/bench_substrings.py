@@ -1,12 +1,12 @@
 """`gptkit dedup` on lines and repeated spans against a suffix array: the same spans, one core.
 
-    python tests/benchmarks/bench_substrings.py [--megabytes 20] [--python PATH]
+    python tests/benchmarks/bench_substrings.py [--megabytes 20]
 
-The suffix array is divsufsort's, its longest common prefixes Kasai's, both of pydivsufsort, in an
-environment of its own (`pip install pydivsufsort numpy` and --python PATH). It is what EXACTSUBSTR
-(Lee et al., arXiv 2107.06499) builds on; both mark the same characters, which is checked on the
-first --megabytes. Prints Markdown; GPTKIT_CLOCK=cpu counts CPU seconds, for a machine that does other work. Needs the data folder (GPTKIT_SHARED, or ../shared beside the
-repository). Writes into a temporary folder only.
+The suffix array is divsufsort's, its longest common prefixes Kasai's, both of pydivsufsort, in the
+peers' environment (see peers.py). It is what EXACTSUBSTR (Lee et al., arXiv 2107.06499) builds on;
+both mark the same characters, which is checked on the first --megabytes. Prints Markdown;
+GPTKIT_CLOCK=cpu counts CPU seconds, for a machine that does other work. Needs the data folder
+(GPTKIT_SHARED, or ../shared beside the repository). Writes into a temporary folder only.
 """
 
 import argparse
@@ -22,6 +22,7 @@ one_core()
 
 import corpora
 import numpy as np
+import peers
 import pyarrow.parquet as pq
 
 SPAN = 200
@@ -63,13 +64,12 @@ def marked(folder: Path, documents: list[tuple[str, int]]) -> tuple[np.ndarray, 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabytes", type=int, default=20, help="of text that are compared (default: 20)")
-    parser.add_argument("--python", help="Python of an environment with pydivsufsort")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        report(Path(name), arguments.megabytes * 1_000_000, arguments.python)
+        report(Path(name), arguments.megabytes * 1_000_000)
 
 
-def report(folder: Path, part: int, python: str | None) -> None:
+def report(folder: Path, part: int) -> None:
     """Measures everything and prints it."""
     every = list(corpora.rows(corpora.MIXED))
     whole = corpora.write(every, folder / "mixed.parquet")
@@ -101,15 +101,13 @@ def report(folder: Path, part: int, python: str | None) -> None:
         lost = 1 - counts["bytes_out"] / counts["bytes_in"]
         rows.append((f"gptkit dedup --unit {unit}", seconds, size / seconds, peak, f"{lost:.2%}"))
     print(table(("command", "seconds", "MB/s", "peak MB", "of the bytes cut"), rows))
-    if python is None:
-        return
     print(f"## The first {len(some):,} documents, {sampled:.1f} MB: spans of {SPAN} characters\n")
     seconds, peak = dedup(sample, folder / "ours", "--unit", "substring")
     lengths = [(row["id"], len(row["text"])) for row in some]
     ours, spans = marked(folder / "ours", lengths)
     texts = folder / "texts.json"
     texts.write_text(json.dumps([row["text"] for row in pq.read_table(sample).to_pylist()]))
-    their_seconds, their_peak, printed = run(python, PEER, texts, str(SPAN), folder / "theirs.npy")
+    their_seconds, their_peak, printed = run(peers.python(), PEER, texts, str(SPAN), folder / "theirs.npy")
     alone, alone_peak = map(float, printed.split())
     theirs = np.load(folder / "theirs.npy", allow_pickle=False)
     rows = [
