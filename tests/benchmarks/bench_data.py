@@ -17,11 +17,9 @@ one_core()
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from datasketch import MinHash
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from gptkit.data.documents import open_documents, read_documents, schema_of
-from gptkit.dedup.signatures import sign
 from gptkit.tokenization.encode import Encoder
 from gptkit.tokenization.learn import learn_merges, write_tokenizer
 
@@ -40,13 +38,6 @@ def load(path: str, megabytes: float) -> list[str]:
     return texts
 
 
-def datasketch_signatures(texts: list[str]) -> None:
-    for text in texts:
-        words = text.lower().split()
-        signature = MinHash(112)
-        signature.update_batch([" ".join(words[i : i + 5]).encode() for i in range(max(1, len(words) - 4))])
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("documents", nargs="?", default="quickstart/clean")
@@ -56,18 +47,7 @@ def main() -> None:
         parser.error(f"{arguments.documents} is not there; make demo makes it, or name another stage's output")
     texts = load(arguments.documents, arguments.megabytes)
     size = sum(len(text.encode()) for text in texts) / 1e6
-    column = pa.array(texts)
     rows = []
-
-    sign(column[:1], 5, 112, 1)
-    rows.append(
-        (
-            "MinHash, 112 permutations of word 5-grams",
-            "datasketch",
-            best(lambda: sign(column, 5, 112, 1)),
-            best(lambda: datasketch_signatures(texts), 1),
-        )
-    )
 
     with tempfile.TemporaryDirectory() as folder:
         shard, path = Path(folder) / "t.parquet", Path(folder) / "tokenizer.json"
