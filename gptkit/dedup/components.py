@@ -15,7 +15,7 @@ from gptkit.dedup.numbering import Numbering
 from gptkit.dedup.settings import DedupSettings
 from gptkit.dedup.signatures import shingles
 from gptkit.errors import GptkitError
-from gptkit.kernels import minhash, stars
+from gptkit.kernels import jaccard, minhash, stars
 
 FINE_RECALL = 0.98  # of the bands that tell who is compared in a large component
 SET_BYTES = 32  # of memory for each shingle while sets are read and compared
@@ -85,7 +85,7 @@ def gather_sets(task: GatherTask) -> dict[str, Any]:
         low, high = np.searchsorted(wanted, [row, row + len(batch)])
         if high > low:
             text = batch.column("text").take(pa.array(wanted[low:high] - row))
-            found, starts = stars.distinct(*shingles(text, task.scheme.ngram, task.settings.base_hash))
+            found, starts = jaccard.distinct(*shingles(text, task.scheme.ngram, task.settings.base_hash))
             sets.append(found)
             lengths.append(np.diff(starts))
         row += len(batch)

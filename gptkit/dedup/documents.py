@@ -35,7 +35,7 @@ from gptkit.dedup.sign import SignTask, sign_portion
 from gptkit.dedup.signatures import warm_up as warm_up_signatures
 from gptkit.dedup.write import SignatureForm, WriteTask, write_portion
 from gptkit.engine.stage import Runtime, Stage
-from gptkit.kernels import clusters, stars
+from gptkit.kernels import clusters, jaccard, stars
 from gptkit.kernels.jit import compile_kernels
 from gptkit.kernels.sorting import sort_records
 
@@ -253,7 +253,7 @@ def _warm_up() -> None:
     keys, documents = sort_records(keys, places.astype(np.int64))
     sort_records(keys.copy(), places.copy())
     clusters.forest(clusters.join_equal(keys, documents, _read_only(np.zeros(2, bool))))
-    sets, starts = stars.distinct(np.array([3, 1, 1, 3], np.uint64), np.array([0, 2, 4]))
+    sets, starts = jaccard.distinct(np.array([3, 1, 1, 3], np.uint64), np.array([0, 2, 4]))
     parameters = np.ones(4, np.uint32), np.ones(4, np.uint32)
     common = np.zeros(2, bool), np.full(2, -1), np.empty((0, 4), np.uint32), *parameters, 0.5
     stars.resolve(sets, starts, np.array([0, 2]), *common)

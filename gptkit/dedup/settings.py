@@ -72,7 +72,7 @@ class DedupSettings:
     ] = ()
     protect: Annotated[
         tuple[str, ...],
-        "Held-out sources: all their documents stay, and what is found to be near one goes elsewhere.",
+        "Held-out sources: all their documents stay, and what is found near one in another source goes.",
         "names",
     ] = ()
     against: Annotated[

@@ -15,81 +15,12 @@ of similarity t share at least t·|A| elements, so the first shared one in this 
 import numpy as np
 
 from gptkit.kernels.clusters import band_key
-from gptkit.kernels.jit import helper, kernel
-from gptkit.kernels.minhash import EMPTY, fmix32
+from gptkit.kernels.jaccard import compare, least_common, sign
+from gptkit.kernels.jit import kernel
 
 FEW = 32  # kept members of a component that are compared one by one; with more of them pairs are filtered
 LARGE = 10_000  # members of a component from which a member is compared with its nearest only
 MOST_IN_BUCKET = 64  # kept members of a bucket that one is compared with, in a large component
-LONG = 64  # hashes from which NumPy, which sorts with vector instructions, is faster for all that a call costs
-
-
-@helper
-def _needed(total, threshold):
-    """The least that two sets of `total` elements together have in common if they are similar enough.
-
-    Rounding must not lose a pair of exactly the threshold.
-    """
-    return np.int64(np.ceil(threshold * total / (1.0 + threshold) - 1e-6))
-
-
-@helper
-def _jaccard(sets, start, stop, other, other_stop, threshold):
-    """Jaccard similarity of two ascending ranges of `sets`; -1 where it is under the threshold.
-
-    Stops as soon as more elements lack a partner than the threshold allows.
-    """
-    total = (stop - start) + (other_stop - other)
-    needed = _needed(total, threshold)
-    allowed = total - 2 * needed
-    if abs((stop - start) - (other_stop - other)) > allowed:
-        return -1.0
-    alone, common = 0, 0
-    while start < stop and other < other_stop:
-        one, two = sets[start], sets[other]
-        if one == two:
-            common += 1
-            start += 1
-            other += 1
-        else:
-            alone += 1
-            if alone > allowed:
-                return -1.0
-            if one < two:
-                start += 1
-            else:
-                other += 1
-    similarity = common / (total - common)
-    return similarity if similarity >= threshold else -1.0
-
-
-@helper
-def _sign(sets, start, stop, a, b, row):
-    """The signature of a set of shingles: its low 32 bits are the base hashes."""
-    for k in range(len(a)):
-        row[k] = EMPTY
-    for place in range(start, stop):
-        h = fmix32(np.uint32(sets[place] & np.uint64(0xFFFFFFFF)))
-        for k in range(len(a)):
-            row[k] = min(row[k], np.uint32(a[k] * h + b[k]))
-
-
-@helper
-def _agreement(one, other):
-    """The share of equal values of two signatures: an estimate of the Jaccard similarity."""
-    same = 0
-    for k in range(len(one)):
-        same += one[k] == other[k]
-    return same / len(one)
-
-
-@helper
-def _compare(member, other, sets, starts, indexed, index_signatures, row, threshold):
-    """Similarity of two members, `row` being the signature of the first; -1 where it is under the threshold."""
-    if indexed[other] >= 0:
-        found = _agreement(row, index_signatures[indexed[other]])
-        return found if found >= threshold else -1.0
-    return _jaccard(sets, starts[member], starts[member + 1], starts[other], starts[other + 1], threshold)
 
 
 @kernel
@@ -162,7 +93,7 @@ def _resolve_filtered(sets, starts, low, high, pinned, indexed, index_signatures
             kept[member] = member
             if not pinned[member]:
                 if signs:
-                    _sign(sets, start, stop, a, b, row)
+                    sign(sets, start, stop, a, b, row)
                 for place in range(start, stop):
                     rest = rests[place - first]
                     if rest == 0:
@@ -174,12 +105,12 @@ def _resolve_filtered(sets, starts, low, high, pinned, indexed, index_signatures
                         if candidate_of[owner] == member or prints[entry] != print_:
                             continue
                         # All that is shared comes from the first shared element on, in both.
-                        if min(rest, owner_rests[entry]) >= _needed(stop - start + sizes[owner], threshold):
+                        if min(rest, owner_rests[entry]) >= least_common(stop - start + sizes[owner], threshold):
                             candidate_of[owner] = member
                 for place in range(count):
                     other = list_of_kept[place]
                     if candidate_of[place] == member or indexed[other] >= 0:
-                        found = _compare(member, other, sets, starts, indexed, index_signatures, row, threshold)
+                        found = compare(member, other, sets, starts, indexed, index_signatures, row, threshold)
                         if found >= 0:
                             kept[member] = other
                             similarity[member] = found
@@ -228,10 +159,10 @@ def resolve(sets, starts, components, pinned, indexed, index_signatures, a, b, t
             kept[member] = member
             if not pinned[member]:
                 if signs:
-                    _sign(sets, starts[member], starts[member + 1], a, b, row)
+                    sign(sets, starts[member], starts[member + 1], a, b, row)
                 for place in range(count):
                     other = list_of_kept[place]
-                    found = _compare(member, other, sets, starts, indexed, index_signatures, row, threshold)
+                    found = compare(member, other, sets, starts, indexed, index_signatures, row, threshold)
                     if found >= 0:
                         kept[member] = other
                         similarity[member] = found
@@ -265,7 +196,7 @@ def resolve_large(sets, starts, pinned, indexed, index_signatures, a, b, thresho
         if indexed[member] >= 0:
             row[:] = index_signatures[indexed[member]]
         else:
-            _sign(sets, starts[member], starts[member + 1], a, b, row)
+            sign(sets, starts[member], starts[member + 1], a, b, row)
         best = member
         for band in range(bands):
             key = band_key(row, band, rows)
@@ -280,7 +211,7 @@ def resolve_large(sets, starts, pinned, indexed, index_signatures, a, b, thresho
                     if keys[entry] == key:
                         looked += 1
                         if other < best:
-                            found = _compare(member, other, sets, starts, indexed, index_signatures, row, threshold)
+                            found = compare(member, other, sets, starts, indexed, index_signatures, row, threshold)
                             if found >= 0:
                                 best = other
                                 similarity[member] = found
@@ -293,32 +224,3 @@ def resolve_large(sets, starts, pinned, indexed, index_signatures, a, b, thresho
                 before[entry] = heads[np.int64(pinned[member]), place]
                 heads[np.int64(pinned[member]), place] = entry
     return kept, similarity
-
-
-@kernel
-def _distinct(hashes, starts):
-    """What `distinct` does; documents of LONG or more hashes are sorted already."""
-    result = np.empty(len(hashes), np.uint64)
-    result_starts = np.zeros(len(starts), np.int64)
-    out = 0
-    for document in range(len(starts) - 1):
-        part = hashes[starts[document] : starts[document + 1]]
-        if len(part) < LONG:
-            part.sort()
-        for place in range(len(part)):
-            if place == 0 or part[place] != part[place - 1]:
-                result[out] = part[place]
-                out += 1
-        result_starts[document + 1] = out
-    return result[:out].copy(), result_starts
-
-
-def distinct(hashes: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each document's set of shingles: its hashes (uint64) in ascending order, each once; and int64 starts.
-
-    hashes is sorted in place.
-    """
-    for document in np.flatnonzero(np.diff(starts) >= LONG):
-        hashes[starts[document] : starts[document + 1]].sort()
-    result: tuple[np.ndarray, np.ndarray] = _distinct(hashes, starts)
-    return result

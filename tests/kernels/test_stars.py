@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gptkit.dedup.curve import choose
 from gptkit.kernels import stars
+from gptkit.kernels.jaccard import LONG, distinct
 from gptkit.kernels.minhash import permutations, signatures
 
 NONE = np.empty((0, 4), np.uint32)
@@ -197,15 +198,15 @@ def test_a_large_component_of_one_text_goes_for_the_first():
 @given(st.lists(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 3), max_size=8), max_size=8))
 def test_distinct_gives_each_documents_set_in_ascending_order(documents):
     hashes = np.array([value for document in documents for value in document], np.uint64)
-    found, starts = stars.distinct(hashes, np.cumsum([0, *map(len, documents)]))
+    found, starts = distinct(hashes, np.cumsum([0, *map(len, documents)]))
     parts = [found[low:high].tolist() for low, high in itertools.pairwise(starts)]
     assert parts == [sorted(set(document)) for document in documents]
 
 
 def test_distinct_sorts_long_documents_like_short_ones():
     generator = np.random.default_rng(1)
-    lengths = [0, 1, stars.LONG - 1, stars.LONG, 0, stars.LONG + 1, 5000, 2]
+    lengths = [0, 1, LONG - 1, LONG, 0, LONG + 1, 5000, 2]
     documents = [generator.integers(0, 2**63 if place % 2 else 50, length) for place, length in enumerate(lengths)]
-    found, starts = stars.distinct(np.concatenate(documents).astype(np.uint64), np.cumsum([0, *lengths]))
+    found, starts = distinct(np.concatenate(documents).astype(np.uint64), np.cumsum([0, *lengths]))
     for document, part in zip(documents, np.split(found, starts[1:-1]), strict=True):
         assert part.tolist() == np.unique(document).tolist()
