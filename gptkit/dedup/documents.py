@@ -108,7 +108,7 @@ class DocumentRun:
 
     def _sign(self) -> None:
         common = (self.settings, self.scheme, self.exact_parts, self.band_parts)
-        portions = [*self.found.corpus.portions, *(self.found.reference.portions if self.found.reference else [])]
+        portions = self.found.portions
         column = self.found.column
         tasks = [
             SignTask(
@@ -192,8 +192,7 @@ class DocumentRun:
         """Reads the shingles of members; gives the portions that have some."""
         documents = np.asarray(members.load("members"))
         with_members = distinct(self.numbering.portions(documents)).tolist()
-        reference = self.found.reference
-        portions = [*self.found.corpus.portions, *(reference.portions if reference else [])]
+        portions = self.found.portions
         tasks = [
             GatherTask(
                 portions[number],

@@ -2,7 +2,7 @@
 
 A folder with an entry for each run, `000012-PLAN-INPUT/`, whose Parquet files hold `id`, `source`, `hash`
 (the exact hash) and `signature` (datasketch's LeanMinHash). Parquet files beside the entries count
-too; they need `id` and `signature` alone. A run reads the entries before its own, so that typing
+too; they need `id` and `signature` alone, and are taken for signatures over SHA-1, as datasketch makes them. A run reads the entries before its own, so that typing
 the same command again finds the same plan.
 """
 

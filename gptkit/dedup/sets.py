@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from gptkit.data.files import sha256_json
 from gptkit.data.manifest import Manifest, Plan
-from gptkit.data.portions import Corpus, open_corpus
+from gptkit.data.portions import Corpus, Portion, open_corpus
 from gptkit.dedup.curve import Scheme, scheme_of
 from gptkit.dedup.index import Index, open_index
 from gptkit.dedup.numbering import Lot, Numbering
@@ -73,6 +73,11 @@ class Sets:
     def input_digest(self, limit: int | None) -> str:
         """The digest of what is to be deduplicated, whatever the settings."""
         return sha256_json([limit, _without_paths(self.corpus.digests)])
+
+    @property
+    def portions(self) -> list[Portion]:
+        """All that is read as text, in the order of its numbers: the input, then the reference."""
+        return [*self.corpus.portions, *(self.reference.portions if self.reference else [])]
 
     @property
     def documents(self) -> int:
