@@ -13,7 +13,7 @@ LEVELS = [
     {"cli"},
     {"recipes"},
     {"sample", "clean", "dedup", "decontamination", "mixture", "tokenization", "training", "evaluation"},
-    {"extraction", "model", "tasks", "sampling"},
+    {"extraction", "bpe", "model", "tasks", "sampling"},
     {"engine"},
     {"data"},
     {"kernels"},

@@ -16,6 +16,7 @@ from gptkit.data.pieces import further_columns
 from gptkit.errors import GptkitError
 
 EPOCH_COLUMN = "mix_epoch"  # how many times a mixture had drawn the document before
+SOURCE_COLUMN = "mix_source"  # the source of the mixture that it was drawn from
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,31 +1,61 @@
 """Settings of `gptkit tokenize`."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
+
+Pattern = Literal["gpt2", "cl100k", "o200k", "llama3", "gpt1"]
+Layout = Literal["megatron", "nanogpt", "llmc", "datatrove"]
 
 
 @dataclass(frozen=True)
 class TokenizeSettings:
-    """Byte-level BPE with GPT-2's split pattern, learned from the training documents or given."""
+    """BPE learned from the training documents, or a tokenizer that is given; token shards of both splits."""
 
     # a given tokenizer enters the digest by its content, as an input of the stage
     OUTSIDE_DIGEST: ClassVar[frozenset[str]] = frozenset({"tokenizer"})
 
-    vocab_size: Annotated[int | None, "Learn a vocabulary of this size, end-of-text included.", "tokens"] = None
-    tokenizer: Annotated[str | None, "Take this tokenizer.json instead of learning one.", "file"] = None
-    learn_bytes: Annotated[int, "Training text to learn the vocabulary from.", "bytes"] = 100_000_000
+    vocab_size: Annotated[int | None, "Learn a vocabulary of this size, special tokens included.", "tokens"] = None
+    tokenizer: Annotated[
+        str | None,
+        "Take this tokenizer instead of learning one: tokenizer.json, a .tiktoken file, a folder, or a name on the hub.",
+        "file",
+    ] = None
+    pattern: Annotated[
+        Pattern, "How text is split before BPE is learned; gpt1: in lower case, by words, characters instead of bytes."
+    ] = "gpt2"
+    special: Annotated[tuple[str, ...], "Special tokens of a learned vocabulary, beside end-of-text."] = ()
+    end_of_text: Annotated[str | None, "The token that ends every document; found by its name if not given."] = None
+    min_frequency: Annotated[int, "Pairs seen fewer times than this are not merged."] = 0
+    learn_bytes: Annotated[
+        int, "Training text to learn the vocabulary from, drawn from all of it; 0 for all.", "bytes"
+    ] = 1_000_000_000
+    learn_memory: Annotated[
+        int, "Memory to learn in; the rarest words are left out where they do not fit.", "bytes"
+    ] = 4_000_000_000
     validation: Annotated[float, "Share of the documents that is held out.", "0 to 1"] = 0.01
-    seed: Annotated[int, "Seed of the draw of held-out documents."] = 0
+    seed: Annotated[int, "Seed of the draw of held-out documents, and of those to learn from."] = 0
+    shard_tokens: Annotated[int, "Tokens in a shard, at most (more only where one document has more).", "tokens"] = (
+        100_000_000
+    )
+    layout: Annotated[
+        Layout, "Files to write: .bin + .idx; one .bin a split; .bin with llm.c's header; .ds + .ds.index."
+    ] = "megatron"
 
     def __post_init__(self) -> None:
         """Raises ValueError for sizes that make no tokenizer or no split."""
         if (self.vocab_size is None) == (self.tokenizer is None):
             raise ValueError("give either --vocab-size N (to learn a vocabulary) or --tokenizer FILE")
-        if self.vocab_size is not None and not 257 <= self.vocab_size <= 1 << 31:
+        least = 1 if self.pattern == "gpt1" else 257 + len(self.special)
+        if self.vocab_size is not None and not least <= self.vocab_size <= 1 << 24:
             raise ValueError(
-                f"--vocab-size {self.vocab_size}: a byte-level vocabulary has 256 bytes and end-of-text, so at least 257"
+                f"--vocab-size {self.vocab_size}: a byte-level vocabulary has 256 bytes and its special tokens, "
+                f"so at least {least}, and at most {1 << 24:,}"
             )
         if not 0 <= self.validation < 1:
             raise ValueError(f"--validation {self.validation} is not in [0, 1)")
-        if self.learn_bytes < 1:
-            raise ValueError("--learn-bytes must be at least 1")
+        for name in ("learn_bytes", "min_frequency"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"--{name.replace('_', '-')} {getattr(self, name)} must not be below 0")
+        for name in ("learn_memory", "shard_tokens"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name.replace('_', '-')} must be at least 1")

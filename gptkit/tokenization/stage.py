@@ -18,7 +18,7 @@ from gptkit.data.tokens import dtype_for, write_shard
 from gptkit.engine.stage import Runtime, Stage
 from gptkit.errors import GptkitError, InputError
 from gptkit.sampling.draws import uniform
-from gptkit.tokenization.encode import Encoder
+from gptkit.bpe.encoder import Encoder
 from gptkit.tokenization.learn import learn_merges, write_tokenizer
 from gptkit.tokenization.settings import TokenizeSettings
 

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from gptkit.data.documents import open_documents, read_documents, schema_of
-from gptkit.tokenization.encode import Encoder
+from gptkit.bpe.encoder import Encoder
 from gptkit.tokenization.learn import learn_merges, write_tokenizer
 
 VOCABULARY = 8_192

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from gptkit.data.tokens import open_tokens
 from gptkit.errors import GptkitError
-from gptkit.tokenization.encode import Encoder
+from gptkit.bpe.encoder import Encoder
 from gptkit.tokenization.learn import learn_merges, write_tokenizer
 from gptkit.tokenization.settings import TokenizeSettings
 from gptkit.tokenization.stage import run

@@ -1,24 +1,24 @@
 """Encodes batches of text. Text never makes a special token: they are taken out of the encoder."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from gptkit.data.files import read_json
 from gptkit.data.vocabulary import END_OF_TEXT, token_bytes
 from gptkit.errors import GptkitError
-
-CHECKED = 16  # documents of each batch that are encoded twice, by two libraries
+from gptkit.kernels.columns import string_arrays
 
 
 class Encoder:
     """A tokenizer.json as a function from texts to ids.
 
-    gigatoken encodes; the first documents of each batch are compared with tokenizers, and a
-    tokenizer that gigatoken cannot load is left to tokenizers alone. Raises GptkitError where the
-    file is no byte-level BPE tokenizer, cannot spell every byte or has no end-of-text.
+    gigatoken encodes; a tokenizer that it cannot load is left to tokenizers. Raises GptkitError where
+    the file is no byte-level BPE tokenizer, cannot spell every byte or has no end-of-text.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,32 +48,38 @@ class Encoder:
         except (ValueError, RuntimeError):  # a form of tokenizer it does not know
             self._fast = None
 
-    def encode(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        """All ids (uint32) one text after the other, and the int64 count of each text.
-
-        Raises GptkitError where the two libraries disagree.
-        """
+    def encode(self, texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+        """The ids (uint32) of all texts (a string column without nulls), one text after the other, without
+        end-of-text, and the offsets (int64 [rows + 1]) of each text's."""
         if self._fast is None:
-            return _flat([encoding.ids for encoding in self._reference.encode_batch(texts, add_special_tokens=False)])
+            return self._by_reference(texts.to_pylist())
         import awkward
 
-        rows = self._fast.encode_batch(texts, parallel=False)
-        counts = awkward.to_numpy(awkward.num(rows)).astype(np.int64)
-        ids = awkward.to_numpy(awkward.flatten(rows)).astype(np.uint32)
-        sample = texts[:CHECKED]
-        expected, lengths = _flat(
-            [encoding.ids for encoding in self._reference.encode_batch(sample, add_special_tokens=False)]
+        content, starts = string_arrays(texts)
+        first = int(starts[0])
+        layout = awkward.contents.ListOffsetArray(
+            awkward.index.Index64(starts - first),
+            awkward.contents.NumpyArray(content[first : int(starts[-1])], parameters={"__array__": "byte"}),
+            parameters={"__array__": "bytestring"},
         )
-        if not (np.array_equal(counts[: len(sample)], lengths) and np.array_equal(ids[: len(expected)], expected)):
+        rows = self._fast.encode_batch(awkward.Array(layout), parallel=False).layout
+        return rows.content.data, rows.offsets.data
+
+    def check(self, texts: Sequence[str]) -> None:
+        """Raises GptkitError where gigatoken and tokenizers encode one of the texts differently."""
+        if self._fast is None or not texts:
+            return
+        ids, starts = self.encode(pa.array(texts, pa.string()))
+        expected, places = self._by_reference(texts)
+        if not (np.array_equal(starts, places) and np.array_equal(ids, expected)):
             raise GptkitError(
                 f"{self.path}: gigatoken and tokenizers encode a document differently; nothing is written"
             )
-        return ids, counts
 
-
-def _flat(rows: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
-    counts = np.array([len(row) for row in rows], np.int64)
-    return np.array([index for row in rows for index in row], np.uint32), counts
+    def _by_reference(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        rows = [encoding.ids for encoding in self._reference.encode_batch(list(texts), add_special_tokens=False)]
+        starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+        return np.array([index for row in rows for index in row], np.uint32), starts
 
 
 def _without_special_tokens(config: dict[str, Any]) -> str:
