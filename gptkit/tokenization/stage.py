@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from gptkit.bpe.encoder import Encoder
 from gptkit.data import parquet
 from gptkit.data.documents import EPOCH_COLUMN, Documents, ShardTask, open_documents, read_documents
 from gptkit.data.files import atomic_path, check_free_space, sha256_file
@@ -18,7 +19,6 @@ from gptkit.data.tokens import dtype_for, write_shard
 from gptkit.engine.stage import Runtime, Stage
 from gptkit.errors import GptkitError, InputError
 from gptkit.sampling.draws import uniform
-from gptkit.bpe.encoder import Encoder
 from gptkit.tokenization.learn import learn_merges, write_tokenizer
 from gptkit.tokenization.settings import TokenizeSettings
 
