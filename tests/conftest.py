@@ -14,8 +14,9 @@ from hypothesis import settings
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from gptkit.data.files import sha256_file
+from gptkit.data.layouts import LAYOUTS, dtype_for
 from gptkit.data.manifest import Shard
-from gptkit.data.tokens import TokenFolder, dtype_for, open_tokens, write_shard
+from gptkit.data.tokens import TokenFolder, open_tokens, write_shard
 from gptkit.data.vocabulary import END_OF_TEXT
 from gptkit.engine.pool import Pool
 from gptkit.engine.progress import Progress
@@ -78,6 +79,7 @@ def _close(stage: Stage, tokenizer: Tokenizer, end: int, splits: dict[str, list[
     tokenizer.save(str(stage.out / "tokenizer.json"))
     shards = [Shard.describe(stage.out, stage.out / "tokenizer.json", kind="tokenizer")]
     facts = {
+        "layout": "megatron",
         "dtype": dtype_for(size),
         "vocab_size": size,
         "end_of_text": end,
@@ -89,9 +91,8 @@ def _close(stage: Stage, tokenizer: Tokenizer, end: int, splits: dict[str, list[
     for split, texts in splits.items():
         ids = [[*tokenizer.encode(text).ids, end] for text in texts]
         lengths = np.array([len(document) for document in ids], np.int32)
-        write_shard(stage.out / f"{split}-00000", np.concatenate([np.array(d) for d in ids]), lengths, facts["dtype"])
-        shards.append(Shard.describe(stage.out, stage.out / f"{split}-00000.bin", len(texts), kind=split))
-        shards.append(Shard.describe(stage.out, stage.out / f"{split}-00000.idx", len(texts), kind="index"))
+        flat = np.concatenate([np.array(document, facts["dtype"]) for document in ids])
+        shards += write_shard(stage.out, LAYOUTS["megatron"], split, 0, lengths, [flat], facts["dtype"])
         facts["tokens"][split] = int(lengths.sum())
         facts["documents"][split] = len(texts)
         facts["bytes"][split] = sum(len(text.encode()) for text in texts)

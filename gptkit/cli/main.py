@@ -21,6 +21,7 @@ COMMANDS = {
     "decontaminate": "gptkit.cli.decontaminate",
     "mix": "gptkit.cli.mix",
     "tokenize": "gptkit.cli.tokenize",
+    "tokens": "gptkit.cli.tokens",
     "train": "gptkit.cli.train",
     "make-tasks": "gptkit.cli.make_tasks",
     "eval": "gptkit.cli.eval",

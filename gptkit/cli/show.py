@@ -22,12 +22,12 @@ Examples:
 @click.option("--index", type=click.IntRange(0), default=0, show_default=True, help="The document at this place.")
 @json_option
 def command(path: Path, identity: str | None, index: int, as_json: bool) -> None:
-    """Print one document of a stage's output, a Parquet file, or a token shard (.bin)."""
+    """Print one document of a stage's output, a Parquet file, or a token shard."""
     import json
 
     from gptkit.engine.terminal import printable
 
-    from_tokens = path.suffix == ".bin"
+    from_tokens = path.suffix in (".bin", ".ds")
     if from_tokens and identity is not None:
         raise UsageError("--id: token shards hold no ids; name a place with --index")
     document = _from_tokens(path, index) if from_tokens else _from_documents(str(path), identity, index)
@@ -41,21 +41,10 @@ def command(path: Path, identity: str | None, index: int, as_json: bool) -> None
 
 
 def _from_tokens(path: Path, index: int) -> dict[str, str]:
-    from tokenizers import Tokenizer
+    from gptkit.tokenization.inspect import document
 
-    from gptkit.data.tokens import read_shard
-    from gptkit.errors import GptkitError
-
-    if not path.is_file():
-        raise GptkitError(f"{path}: no such file")
-    shard = read_shard(path)
-    if index >= len(shard):
-        raise GptkitError(f"{path}: has {len(shard):,} documents; --index goes from 0 to {len(shard) - 1}")
-    tokenizer = path.parent / "tokenizer.json"
-    if not tokenizer.is_file():
-        raise GptkitError(f"{tokenizer}: no such file; a token shard is read with the tokenizer beside it")
-    ids = shard.document(index).tolist()
-    return {"tokens": str(len(ids)), "text": Tokenizer.from_file(str(tokenizer)).decode(ids, skip_special_tokens=False)}
+    found = document(path, "train", index)
+    return {"tokens": str(found["tokens"]), "text": found["text"]}
 
 
 def _from_documents(path: str, identity: str | None, index: int) -> dict[str, str]:

@@ -16,12 +16,18 @@ from gptkit.training.settings import TrainSettings
 Examples:
   gptkit train --data tokens -o model
   gptkit train --data tokens --model mini --epochs 3 --lr 1e-3 -o model
-  gptkit train --data tokens --model gpt2 --batch-tokens 524288 --lr 6e-4 -o model
+  gptkit train --data web=0.6:tokens/web books=0.4:tokens/books --model gpt2 -o model
 """,
 )
 @click.option(
-    "--data", "tokens", required=True, type=click.Path(path_type=Path), help="Token shards, from gptkit tokenize."
+    "--data",
+    "tokens",
+    required=True,
+    multiple=True,
+    metavar="[NAME=WEIGHT:]TOKENS",
+    help="Token shards, from gptkit tokenize; of several folders each with a weight, in further --data or behind it.",
 )
+@click.argument("more", nargs=-1, metavar="[NAME=WEIGHT:TOKENS]...")
 @settings_options(TrainSettings)
 @output_option
 @click.option("--dry-run", is_flag=True, help="Say what would be done and stop.")
@@ -29,16 +35,26 @@ Examples:
 @click.option("--quiet", is_flag=True, help="No talk and no progress bar.")
 @json_option
 def command(
-    tokens: Path, settings: TrainSettings, output: Path, dry_run: bool, overwrite: bool, quiet: bool, as_json: bool
+    tokens: tuple[str, ...],
+    more: tuple[str, ...],
+    settings: TrainSettings,
+    output: Path,
+    dry_run: bool,
+    overwrite: bool,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Train a GPT-2 model from scratch on token shards.
+
+    Of several token folders, made with one tokenizer, sequences are taken in proportion to their
+    weights; an epoch is as much as repeats none of them.
 
     A run that was stopped goes on from its last checkpoint when the same command is given again.
     """
     from gptkit.training.stage import run
 
     with start(workers=0, limit=None, dry_run=dry_run, overwrite=overwrite, quiet=quiet) as runtime:
-        manifest = run(tokens, output, settings, runtime)
+        manifest = run((*tokens, *more), output, settings, runtime)
         if manifest is not None and as_json:
             print(json.dumps(manifest.as_json()))
         elif manifest is not None:

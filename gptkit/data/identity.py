@@ -19,4 +19,4 @@ def file_name(file: InputFile) -> str:
 
 def hash_ids(ids: pa.Array) -> np.ndarray:
     """xxh3-64 of each id, uint64 [rows]: what keyed draws of documents start from."""
-    return np.array([xxhash.xxh3_64_intdigest(identity) for identity in ids.to_pylist()], np.uint64)
+    return np.array([xxhash.xxh3_64_intdigest(identity) for identity in ids.cast(pa.binary()).to_pylist()], np.uint64)

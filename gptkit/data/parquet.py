@@ -11,12 +11,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gptkit.data.addresses import shown
+from gptkit.data.arrow import leave_pandas_out
 from gptkit.data.damage import Damage
 from gptkit.data.files import atomic_path
 from gptkit.data.identity import document_id
 from gptkit.data.inputs import InputFile
 from gptkit.data.streams import open_raw
 from gptkit.errors import GptkitError
+
+leave_pandas_out()
 
 KNOWN = ("id", "text", "url", "source")
 ROWS = 2_000  # of one batch read, at most
@@ -93,24 +96,29 @@ def further_columns(file: InputFile) -> list[pa.Field]:
 
 
 def read(
-    file: InputFile, first: int, last: int | None, further: Sequence[pa.Field], damage: list[Damage] | None = None
+    file: InputFile,
+    first: int,
+    last: int | None,
+    further: Sequence[pa.Field],
+    damage: list[Damage] | None = None,
+    known: Sequence[str] = KNOWN,
 ) -> Iterator[pa.RecordBatch]:
-    """Reads row groups [first, last) as batches of id, text, url, source and `further`.
+    """Reads row groups [first, last) as batches of id, text, url, source, or those of them in `known`, and `further`.
 
     Rows that are no UTF-8 are damage and left out, and so is what follows damage in a row group;
     reading goes on with the next one. Without a list for them, damage raises GptkitError.
     """
-    schema = pa.schema([pa.field(name, pa.string()) for name in KNOWN] + list(further))
+    schema = pa.schema([pa.field(name, pa.string()) for name in known] + list(further))
     with opening(file) as opened:
         metadata = opened.metadata
         sizes = [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)]
-        wanted = set(schema.names) - {"text", "source"} | {file.text_column}
+        wanted = {file.text_column if name == "text" else name for name in schema.names} - {"source"}
         names = [name for name in opened.schema_arrow.names if name in wanted]
         for group in range(first, len(sizes) if last is None else last):
             row = sum(sizes[:group])
             try:
                 for batch in opened.iter_batches(_rows_at_once(metadata.row_group(group)), [group], names):
-                    yield conform(_named(file, row, batch, damage), schema)
+                    yield conform(_named(file, row, batch, damage, "id" in known), schema)
                     row += len(batch)
             except (pa.ArrowException, OSError) as error:
                 if damage is None:
@@ -124,8 +132,9 @@ def _rows_at_once(group: Any) -> int:
     return max(1, min(ROWS, BATCH_BYTES * group.num_rows // max(1, group.total_byte_size)))
 
 
-def _named(file: InputFile, row: int, batch: pa.RecordBatch, damage: list[Damage] | None) -> pa.RecordBatch:
-    """The columns under our names, with an id and the source for each document, `row` being the first one's place."""
+def _named(file: InputFile, row: int, batch: pa.RecordBatch, damage: list[Damage] | None, ids: bool) -> pa.RecordBatch:
+    """The columns under our names, with the source and, where asked for, an id for each document, `row` being the
+    first one's place."""
     places: Sequence[int] = range(row, row + len(batch))
     if not _is_sound(batch):
         if damage is None:
@@ -133,10 +142,12 @@ def _named(file: InputFile, row: int, batch: pa.RecordBatch, damage: list[Damage
         sound = _sound_rows(file, row, batch, damage)
         batch, places = batch.take(pa.array(sound, pa.int64())), [row + place for place in sound]
     named = {name: batch.column(name) for name in batch.schema.names}
-    named["text"] = named.pop(file.text_column)
-    own = named["id"].cast(pa.string()).to_pylist() if "id" in named else [None] * len(batch)
-    ids = [identity or document_id(file, place) for place, identity in zip(places, own, strict=True)]
-    named["id"] = pa.array(ids, pa.string())
+    if file.text_column in named:
+        named["text"] = named.pop(file.text_column)
+    if ids:
+        own = named["id"].cast(pa.string()).to_pylist() if "id" in named else [None] * len(batch)
+        made = [identity or document_id(file, place) for place, identity in zip(places, own, strict=True)]
+        named["id"] = pa.array(made, pa.string())
     named["source"] = pa.array([file.source] * len(batch), pa.string())
     return pa.RecordBatch.from_pydict(named)
 

@@ -140,9 +140,10 @@ def _cut(files: Sequence[InputFile]) -> list[list[tuple[Piece, int]]]:
 
 def read(portion: Portion, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Reads a portion as batches of `schema`; texts that are null become empty. Raises GptkitError at damage."""
+    known = [name for name in schema.names if name in parquet.KNOWN]
     further = [field for field in schema if field.name not in parquet.KNOWN]
     for piece, rows in zip(portion.pieces, portion.rows, strict=True):
-        for batch in parquet.read(piece.file, piece.start, piece.end, further):
+        for batch in parquet.read(piece.file, piece.start, piece.end, further, known=known):
             if rows <= 0:
                 break
             batch = parquet.conform(batch[:rows], schema)

@@ -43,6 +43,12 @@ class Runtime:
     overwrite: bool = False
 
 
+def make_plan(name: str, version: int, settings: Any, inputs: Sequence[dict[str, Any]], limit: int | None) -> Plan:
+    """All that decides a stage's output; where an input lies does not."""
+    known = [{key: value for key, value in entry.items() if key != "path"} for entry in inputs]
+    return Plan(name, version, digest_values(settings), limit, known)
+
+
 class Stage:
     """An output folder being made. Use as a context manager around the whole of the work.
 
@@ -61,8 +67,7 @@ class Stage:
         output: Path,
         runtime: Runtime,
     ) -> None:
-        known = [{key: value for key, value in entry.items() if key != "path"} for entry in inputs]
-        self.plan = Plan(name, version, digest_values(settings), runtime.limit, known)
+        self.plan = make_plan(name, version, settings, inputs, runtime.limit)
         _check_apart(output, [Path(entry["path"]) for entry in inputs if "path" in entry])
         self.output = output
         self.runtime = runtime

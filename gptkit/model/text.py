@@ -5,7 +5,8 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from gptkit.data.vocabulary import END_OF_TEXT
+from gptkit.data.files import read_json
+from gptkit.data.vocabulary import find_end_of_text
 from gptkit.errors import GptkitError
 
 LONGEST_CHARACTER = 4  # bytes of UTF-8, each of which may be a token of its own
@@ -14,10 +15,11 @@ LONGEST_CHARACTER = 4  # bytes of UTF-8, each of which may be a token of its own
 class Codec:
     """A tokenizer of the tokenizers library. Raises GptkitError where the file is none.
 
-    Special tokens written out in a text are text: encoding never gives a special id.
+    Special tokens written out in a text are text: encoding never gives a special id. `end_of_text` names
+    the token that ends a document where it has not one of the usual names.
     """
 
-    def __init__(self, tokenizer_path: Path) -> None:
+    def __init__(self, tokenizer_path: Path, end_of_text: str | None = None) -> None:
         try:
             self._tokenizer = Tokenizer.from_file(str(tokenizer_path))
         except Exception as error:  # the library raises plain Exception
@@ -26,7 +28,7 @@ class Codec:
         self._tokenizer.encode_special_tokens = True  # special tokens are split like any text
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self.end_of_text: int | None = self._tokenizer.token_to_id(END_OF_TEXT)
+        self.end_of_text: int | None = find_end_of_text(read_json(tokenizer_path), end_of_text)
         self.vocab_size: int = 1 + max(self._tokenizer.get_vocab().values(), default=-1)
 
     def encode(self, text: str) -> list[int]:

@@ -7,7 +7,8 @@
       mix:   {run: mix, inputs: ["docs=3:clean#docs", "forum=1:clean#forum"]}
 
 An input that has the name of an earlier stage is that stage's output; anything else is a path or
-an address as on the command line.
+an address as on the command line. A mixture with `join: true` is encoded by the tokenize stage that
+follows without its text being written (see joined.py).
 """
 
 import dataclasses
@@ -20,7 +21,7 @@ from gptkit.errors import GptkitError, UsageError
 from gptkit.recipes.stages import KINDS, Kind
 
 REFERENCE = re.compile(
-    r"(?P<before>(?:[A-Za-z0-9_.-]+=)?(?:[0-9.eE+-]+:)?)(?P<path>[^#]+)(?P<after>(?:#.*)?)", re.DOTALL
+    r"(?P<before>(?:[A-Za-z0-9_.-]+=)?(?:[0-9.eE+,x-]+:)?)(?P<path>[^#]+)(?P<after>(?:#.*)?)", re.DOTALL
 )
 
 
@@ -35,6 +36,7 @@ class Step:
     settings: Any
     limit: int | None
     needs: frozenset[str]  # the names of earlier steps
+    joined: bool = False  # with the one that reads it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +55,7 @@ def find_recipe(name: str) -> Path:
     for folder in (package / "pipelines", package.parent / "pipelines"):
         if (folder / f"{name}.yaml").is_file():
             return folder / f"{name}.yaml"
-    raise GptkitError(f"{name}: no such recipe (a YAML file, or one of quickstart, commoncrawl)")
+    raise GptkitError(f"{name}: no such recipe (a YAML file, or one of quickstart, commoncrawl, gpt3-mixture)")
 
 
 def read_recipe(name: str) -> Recipe:
@@ -84,6 +86,7 @@ def read_recipe(name: str) -> Recipe:
         _read_step(f"{path}: stage '{name}'", name, values, Path(output), names[:place], names[place:])
         for place, (name, values) in enumerate(zip(names, content["stages"].values(), strict=True))
     ]
+    _check_joined(path, steps)
     return Recipe(path.stem, steps)
 
 
@@ -103,6 +106,9 @@ def _read_step(where: str, name: str, values: Any, folder: Path, earlier: list[s
     limit = values.get("limit")
     if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
         raise UsageError(f"{where}: 'limit' is a number of documents")
+    joined = values.get("join", False)
+    if joined not in (True, False) or ("join" in values and values["run"] != "mix"):
+        raise UsageError(f"{where}: 'join' is true or false, and for mixtures only")
     needs: set[str] = set()
 
     def fill(argument: str) -> str:
@@ -123,6 +129,22 @@ def _read_step(where: str, name: str, values: Any, folder: Path, earlier: list[s
     rest = {
         key: fill_all(value) if key in kind.paths else value
         for key, value in values.items()
-        if key not in ("run", "inputs", "limit")
+        if key not in ("run", "inputs", "limit", "join")
     }
-    return Step(name, kind, filled, folder / name, kind.settings(rest, where), limit, frozenset(needs))
+    return Step(name, kind, filled, folder / name, kind.settings(rest, where), limit, frozenset(needs), joined)
+
+
+def _check_joined(path: Path, steps: list[Step]) -> None:
+    """Raises UsageError where a joined mixture has not one reader, a tokenize stage that reads all of it and nothing else."""
+    for step in steps:
+        readers = [other for other in steps if step.name in other.needs]
+        if step.joined and not (
+            len(readers) == 1
+            and readers[0].kind is KINDS["tokenize"]
+            and readers[0].inputs == [str(step.output)]
+            and readers[0].limit is None
+        ):
+            raise UsageError(
+                f"{path}: stage '{step.name}': with 'join' it is read by one tokenize stage, whole and alone; "
+                "else its text must be written: leave 'join' out"
+            )

@@ -51,10 +51,6 @@ def _many(run: Callable[..., Any], call: Call) -> Any:
     return run(call.inputs, call.output, call.settings, call.runtime)
 
 
-def _text(run: Callable[..., Any], call: Call) -> Any:
-    return run(call.inputs[0], call.output, call.settings, call.runtime)
-
-
 def _path(run: Callable[..., Any], call: Call) -> Any:
     return run(Path(call.inputs[0]), call.output, call.settings, call.runtime)
 
@@ -73,9 +69,9 @@ KINDS = {
     "decontaminate": Kind(
         "decontamination", "DecontaminateSettings", 1, None, _many, ("against", "tasks_dir", "data_dir")
     ),
-    "mix": Kind("mixture", "MixSettings", 1, None, _many),
-    "tokenize": Kind("tokenization", "TokenizeSettings", 1, 1, _text, ("tokenizer",)),
-    "train": Kind("training", "TrainSettings", 1, 1, _path),
+    "mix": Kind("mixture", "MixSettings", 1, None, _many, ("tokenizer",)),
+    "tokenize": Kind("tokenization", "TokenizeSettings", 1, None, _many, ("tokenizer",)),
+    "train": Kind("training", "TrainSettings", 1, None, _many),
     "make-tasks": Kind("tasks", "MakeTasksSettings", 1, 1, _path),
     "eval": Kind("evaluation", "EvalSettings", 1, 1, _eval, ("tasks_dir", "data_dir", "overlap")),
 }

@@ -1,61 +1,186 @@
-"""Learns byte-level BPE merges (gigatoken) and writes them as tokenizer.json (tokenizers)."""
+"""Learns a BPE vocabulary from the training documents and writes it as tokenizer.json."""
 
-import contextlib
-import os
-from collections.abc import Iterator
+import dataclasses
+import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from gptkit.data.vocabulary import END_OF_TEXT, byte_characters
+import numpy as np
+
+from gptkit.bpe.alphabets import Alphabet, byte_alphabet, character_alphabet
+from gptkit.bpe.character_kinds import character_kinds
+from gptkit.bpe.patterns import parts
+from gptkit.data.arrays import save_array
+from gptkit.data.files import atomic_path
+from gptkit.data.portions import Portion
+from gptkit.data.vocabulary import END_OF_TEXT
+from gptkit.engine.stage import Stage
 from gptkit.errors import GptkitError
+from gptkit.kernels.jit import compile_kernels
+from gptkit.kernels.merges import learn_merges
+from gptkit.kernels.word_counts import WordCounts
+from gptkit.tokenization.settings import TokenizeSettings
+from gptkit.tokenization.words import CountTask, MeasureTask, combined, count, measure, select
 
 
-def learn_merges(texts: Path, vocab_size: int) -> tuple[dict[int, bytes], list[tuple[bytes, bytes]]]:
-    """Learns from the column `text` of a Parquet file: the bytes of each id, and the merges in order.
+def learn(
+    stage: Stage, portions: Sequence[Portion], chosen: Sequence[Path | None], settings: TokenizeSettings, path: Path
+) -> dict[str, Any]:
+    """Writes tokenizer.json at `path`, learned from the training documents of `portions`.
 
-    Ties are broken as tokenizers' BpeTrainer breaks them. One id of `vocab_size` is left for
-    end-of-text.
+    chosen: of each portion, .npy, int32 [documents]: how often each is taken; None for all.
+    Returns the facts: vocab_size, merges, documents and bytes learned from, words (different ones),
+    words_left_out and occurrences_left_out (for want of memory).
+    Raises GptkitError where a special token is a token of the text as well, or twice there, and where
+    vocab_size has no room for the alphabet.
     """
-    import gigatoken
+    say = stage.runtime.progress.say
+    special = [settings.end_of_text or END_OF_TEXT, *settings.special]
+    twice = next((token for token in special if special.count(token) > 1), None)
+    if twice is not None:
+        raise GptkitError(f"the special token {twice!r} is given twice; name each once (end-of-text is one of them)")
+    compile_kernels(say, _warm_up, "tokenize-learn")
+    folder = stage.scratch / "learn"
+    kinds = folder / "kinds.npy"
+    save_array(kinds, character_kinds())
 
-    with _quiet():
-        vocabulary, merges = gigatoken.train_bpe(gigatoken.ParquetFileSource([str(texts)]), vocab_size - 1, [])
-    return vocabulary, merges
-
-
-def write_tokenizer(path: Path, vocabulary: dict[int, bytes], merges: list[tuple[bytes, bytes]]) -> None:
-    """Writes tokenizer.json: byte-level BPE, GPT-2's split pattern, end-of-text as the last id."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-
-    characters = {byte: character for character, byte in byte_characters().items()}
-
-    def spell(piece: bytes) -> str:
-        return "".join(characters[byte] for byte in piece)
-
-    model = models.BPE(
-        vocab={spell(piece): index for index, piece in vocabulary.items()},
-        merges=[(spell(left), spell(right)) for left, right in merges],
-    )
-    tokenizer = Tokenizer(model)
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken(END_OF_TEXT, special=True, normalized=False)])
-    if tokenizer.token_to_id(END_OF_TEXT) != len(vocabulary):
-        raise GptkitError(
-            f"the text itself has made a token {END_OF_TEXT!r}; give a tokenizer with --tokenizer instead"
+    measured: list[Path] = []
+    candidates = np.zeros(len(portions) + 1, np.int64)
+    cut = None
+    if settings.learn_bytes:
+        measured = [folder / f"measured-{number:05d}.npy" for number in range(len(portions))]
+        results = stage.phase(
+            "lengths",  # a mixture that is joined has measured its sources under that name
+            measure,
+            [MeasureTask(*task, settings) for task in zip(portions, chosen, measured, strict=True)],
         )
-    path.write_text(tokenizer.to_str(pretty=True), encoding="utf-8")
+        candidates[1:] = np.cumsum([result["documents"] for result in results])
+        cut = select(measured, settings.learn_bytes)
+    stems = [folder / f"words-{number:05d}" for number in range(len(portions))]
+    counting = [
+        CountTask(
+            portions[number],
+            chosen[number],
+            stems[number],
+            kinds,
+            measured[number] if measured else None,
+            cut,
+            int(candidates[number]),
+            settings,
+        )
+        for number in range(len(portions))
+    ]
+    counted = stage.phase("count", count, counting)
+    task = LearnTask(tuple(stems), path, settings, tuple(special))
+    (learned,) = stage.phase("learn", learn_from_words, [task])
+    if learned["occurrences_left_out"]:
+        say(
+            f"learn: there was no room for {learned['words_left_out']:,} rare words, which were seen "
+            f"{learned['occurrences_left_out']:,} times; raise --learn-memory {settings.learn_memory:,} to learn from them"
+        )
+    if learned["vocab_size"] < (settings.vocab_size or 0):
+        say(f"learn: the text makes no more than {learned['vocab_size']:,} of {settings.vocab_size:,} tokens")
+    return {name: sum(result[name] for result in counted) for name in ("documents", "bytes")} | learned
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Sends what native code prints on standard output and error to nowhere."""
-    kept, nowhere = (os.dup(1), os.dup(2)), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 1)
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        for descriptor, before in zip((1, 2), kept, strict=True):
-            os.dup2(before, descriptor)
-            os.close(before)
-        os.close(nowhere)
+@dataclasses.dataclass(frozen=True)
+class LearnTask:
+    """Counted words to learn from."""
+
+    stems: tuple[Path, ...]
+    path: Path  # tokenizer.json, to write
+    settings: TokenizeSettings
+    special: tuple[str, ...]  # special tokens, end-of-text first
+
+
+def learn_from_words(task: LearnTask) -> dict[str, Any]:
+    """Learns merges and writes tokenizer.json: the alphabet, what the merges make, then the special tokens."""
+    settings = task.settings
+    words, left_out = combined(task.stems, settings.learn_memory)
+    if not len(words) and left_out.words:
+        raise GptkitError(f"--learn-memory {settings.learn_memory:,} has no room for a single word; raise it")
+    alphabet = character_alphabet(words) if settings.learned_pattern == "gpt1" else byte_alphabet(words)
+    room = (settings.vocab_size or 0) - len(alphabet.pieces) - len(task.special)
+    if room < 0:
+        raise GptkitError(
+            f"--vocab-size {settings.vocab_size:,}: the text has {len(alphabet.pieces):,} different symbols; "
+            f"with {len(task.special)} special tokens it takes at least {len(alphabet.pieces) + len(task.special):,}"
+        )
+    pairs, made = learn_merges(
+        alphabet.symbols, alphabet.starts, words.counts, alphabet.pieces, room, settings.min_frequency
+    )
+    tokens = _tokens(alphabet.pieces, pairs, made)
+    with atomic_path(task.path) as temporary:
+        temporary.write_text(_tokenizer(alphabet, tokens, pairs, task), encoding="utf-8")
+    return {
+        "vocab_size": len(tokens) + len(task.special),
+        "merges": len(pairs),
+        "words": len(words),
+        "words_left_out": left_out.words,
+        "occurrences_left_out": left_out.occurrences,
+    }
+
+
+def _tokens(pieces: list[bytes], pairs: np.ndarray, made: np.ndarray) -> list[bytes]:
+    """The text of each id. Several pairs may make one id; one of them is of ids below it."""
+    tokens = list(pieces)
+    for place in np.argsort(made, kind="stable").tolist():
+        left, right = pairs[place].tolist()
+        if made[place] == len(tokens) and max(left, right) < len(tokens):
+            tokens.append(tokens[left] + tokens[right])
+    return tokens
+
+
+def _tokenizer(alphabet: Alphabet, tokens: list[bytes], pairs: np.ndarray, task: LearnTask) -> str:
+    """The content of tokenizer.json."""
+    from tokenizers import Tokenizer
+
+    spelled = [alphabet.spell(token) for token in tokens]
+    clash = next((token for token in task.special if token in set(spelled)), None)
+    if clash is not None:
+        raise GptkitError(
+            f"the text itself has made a token {clash!r}; name another special token, "
+            "or give a tokenizer with --tokenizer instead"
+        )
+    added = [
+        {"id": len(tokens) + place, "content": token, "special": True}
+        | {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+        for place, token in enumerate(task.special)
+    ]
+    model = {
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": None,
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "fuse_unk": False,
+        "byte_fallback": False,
+        "ignore_merges": False,
+        **alphabet.model,
+        "vocab": {token: index for index, token in enumerate(spelled)},
+        "merges": [[spelled[left], spelled[right]] for left, right in pairs.tolist()],
+    }
+    config = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": added,
+        **parts(task.settings.learned_pattern),
+        "post_processor": None,
+        "model": model,
+    }
+    return str(Tokenizer.from_str(json.dumps(config)).to_str(pretty=True))
+
+
+def _warm_up() -> None:
+    """Runs every kernel once."""
+    import pyarrow as pa
+
+    words = WordCounts()
+    texts = pa.array([" ".join(map(str, range(3_000))), "a longer word: abcdefghijkl"])
+    words.add_texts(texts, character_kinds(), 0)
+    words.add_words(words.content.copy(), words.starts.copy(), words.counts.copy())
+    words.keep(words.counts > 0)
+    alphabet = byte_alphabet(words)
+    learn_merges(alphabet.symbols, alphabet.starts, words.counts, alphabet.pieces, 10, 0)

@@ -21,8 +21,10 @@ class TokenizeSettings:
         "file",
     ] = None
     pattern: Annotated[
-        Pattern, "How text is split before BPE is learned; gpt1: in lower case, by words, characters instead of bytes."
-    ] = "gpt2"
+        Pattern | None,
+        "How text is split: where BPE is learned (gpt2 if not given; gpt1: lower case, words, characters instead of "
+        "bytes), and where a given file does not say.",
+    ] = None
     special: Annotated[tuple[str, ...], "Special tokens of a learned vocabulary, beside end-of-text."] = ()
     end_of_text: Annotated[str | None, "The token that ends every document; found by its name if not given."] = None
     min_frequency: Annotated[int, "Pairs seen fewer times than this are not merged."] = 0
@@ -41,11 +43,16 @@ class TokenizeSettings:
         Layout, "Files to write: .bin + .idx; one .bin a split; .bin with llm.c's header; .ds + .ds.index."
     ] = "megatron"
 
+    @property
+    def learned_pattern(self) -> Pattern:
+        """How text is split before BPE is learned."""
+        return self.pattern or "gpt2"
+
     def __post_init__(self) -> None:
         """Raises ValueError for sizes that make no tokenizer or no split."""
         if (self.vocab_size is None) == (self.tokenizer is None):
             raise ValueError("give either --vocab-size N (to learn a vocabulary) or --tokenizer FILE")
-        least = 1 if self.pattern == "gpt1" else 257 + len(self.special)
+        least = 1 if self.learned_pattern == "gpt1" else 257 + len(self.special)
         if self.vocab_size is not None and not least <= self.vocab_size <= 1 << 24:
             raise ValueError(
                 f"--vocab-size {self.vocab_size}: a byte-level vocabulary has 256 bytes and its special tokens, "
@@ -59,3 +66,20 @@ class TokenizeSettings:
         for name in ("learn_memory", "shard_tokens"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name.replace('_', '-')} must be at least 1")
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """Token shards in another layout, or of another size."""
+
+    layout: Annotated[
+        Layout, "Files to write: .bin + .idx; one .bin a split; .bin with llm.c's header; .ds + .ds.index."
+    ] = "megatron"
+    shard_tokens: Annotated[int, "Tokens in a shard, at most (more only where one document has more).", "tokens"] = (
+        100_000_000
+    )
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a shard that holds nothing."""
+        if self.shard_tokens < 1:
+            raise ValueError("--shard-tokens must be at least 1")

@@ -7,6 +7,7 @@ import numpy as np
 from gptkit.data.tokens import TokenShard
 from gptkit.errors import GptkitError
 from gptkit.sampling.draws import draw64
+from gptkit.sampling.schedule import Schedule
 
 
 class TokenStream:
@@ -48,10 +49,10 @@ class Loader:
     where the first s steps ended.
     """
 
-    def __init__(self, stream: TokenStream, context: int, seed: int) -> None:
+    def __init__(self, stream: TokenStream, context: int, seed: int, source: str = "") -> None:
         self.stream = stream
         self.context = context
-        self.seed = seed
+        self.key = (seed, "order", source) if source else (seed, "order")
         self.per_epoch = (len(stream) - 1) // context  # sequences; each has one more token to be predicted
         self._epoch = -1
         self._order = np.empty(0, np.int64)
@@ -61,13 +62,35 @@ class Loader:
 
         A sequence's last token is the first of the one behind it in the text, where it is input.
         """
-        return np.stack([self._sequence(number) for number in range(first, first + count)])
+        return np.stack([self.sequence(number) for number in range(first, first + count)])
 
-    def _sequence(self, number: int) -> np.ndarray:
+    def sequence(self, number: int) -> np.ndarray:
+        """Sequence `number` of the run, int64 [context + 1]."""
         epoch, place = divmod(number, self.per_epoch)
         if epoch != self._epoch:
             # raw bits, because numpy promises that only these stay the same in later versions
-            bits = np.random.PCG64(draw64(self.seed, "order", epoch)).random_raw(self.per_epoch)
+            bits = np.random.PCG64(draw64(*self.key, epoch)).random_raw(self.per_epoch)
             self._order = np.argsort(bits, kind="stable")
             self._epoch = epoch
         return self.stream.read(int(self._order[place]) * self.context, self.context + 1)
+
+
+class WeightedLoader:
+    """Sequences of several sources in proportion to weights, each source's as its own loader gives them.
+
+    An epoch is as much as repeats no source. The n-th sequence is a function of n, as in Loader.
+    """
+
+    def __init__(self, loaders: Sequence[Loader], weights: Sequence[float], seed: int) -> None:
+        """Raises ValueError for a weight that is too small beside the others."""
+        self.loaders = loaders
+        self.schedule = Schedule(weights, seed)
+        self.per_epoch = max(
+            1,
+            min(int(one.per_epoch / weight) for one, weight in zip(loaders, self.schedule.weights, strict=True)),
+        )
+
+    def batch(self, first: int, count: int) -> np.ndarray:
+        """Sequences `first` to `first + count` of the run, int64 [count, context + 1]."""
+        places = [self.schedule.at(number) for number in range(first, first + count)]
+        return np.stack([self.loaders[source].sequence(number) for source, number in places])

@@ -13,7 +13,7 @@ from gptkit.sampling.draws import draw64
 from gptkit.training.checkpoint import Checkpoints, State
 from gptkit.training.device import Device
 from gptkit.training.evaluate import HeldOut, validate
-from gptkit.training.loader import Loader
+from gptkit.training.loader import Loader, WeightedLoader
 from gptkit.training.log import Log, Status
 from gptkit.training.loss import linear_cross_entropy
 from gptkit.training.optimiser import Optimiser
@@ -27,7 +27,7 @@ GLANCE_TOKENS = 32_768  # predicted in a validation on the way; the one at the e
 def train(
     plan: Plan,
     settings: TrainSettings,
-    loader: Loader,
+    loader: Loader | WeightedLoader,
     held_out: HeldOut | None,
     device: Device,
     checkpoints: Checkpoints,
@@ -82,7 +82,7 @@ def train(
 def take_step(
     model: GPT,
     optimiser: Optimiser,
-    loader: Loader,
+    loader: Loader | WeightedLoader,
     plan: Plan,
     settings: TrainSettings,
     device: Device,

@@ -5,7 +5,7 @@ import dataclasses
 from gptkit.errors import UsageError
 from gptkit.model.config import ModelConfig, parameter_count
 from gptkit.training.device import Device
-from gptkit.training.loader import Loader
+from gptkit.training.loader import Loader, WeightedLoader
 from gptkit.training.settings import TrainSettings
 
 RATE_TIMES_WIDTH = 0.8  # the best of 0.8, 1.6 and 4 with Muon at width 192; wider models need lower rates
@@ -41,7 +41,7 @@ class Plan:
         return 3 * 4 * parameter_count(self.config)
 
 
-def make_plan(settings: TrainSettings, config: ModelConfig, loader: Loader, device: Device) -> Plan:
+def make_plan(settings: TrainSettings, config: ModelConfig, loader: Loader | WeightedLoader, device: Device) -> Plan:
     """Cuts a run into steps. Raises UsageError where the sizes do not divide."""
     context = config.context
     sequences, rest = divmod(settings.batch_tokens, context)

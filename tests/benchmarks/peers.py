@@ -21,7 +21,7 @@ HOME = FOLDER.parents[1]
 
 
 def python(peers: str = "peers") -> str:
-    """The path of the Python among `peers` or `peers-daft`; makes the environment where it is missing."""
+    """The path of the Python among `peers`, `peers-daft` or `peers-shards`; makes the environment where it is missing."""
     if named := os.environ.get(f"GPTKIT_{peers.upper().replace('-', '_')}"):
         return named
     pins, home = FOLDER / f"{peers}.txt", HOME / f".venv-{peers}"

@@ -4,11 +4,10 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from gptkit.data.layouts import LAYOUTS
 from gptkit.data.manifest import NAME, Manifest, read_manifest
-from gptkit.data.tokens import dtype_for, open_tokens, read_shard, write_shard
+from gptkit.data.tokens import open_tokens, read_shard, write_shard
 from gptkit.errors import GptkitError
 
 
@@ -32,43 +31,11 @@ def megatron(stem):
     return [list(struct.unpack_from(f"<{n}{letter}", data, offset)) for n, offset in zip(lengths, offsets, strict=True)]
 
 
-def write(stem, documents, dtype):
-    ids = np.array([token for document in documents for token in document], np.int64)
-    write_shard(stem, ids, np.array([len(document) for document in documents], np.int32), dtype)
-
-
-def documents(largest):
-    return st.lists(st.lists(st.integers(0, largest), max_size=20), max_size=12)
-
-
-CASES = st.one_of(documents(2**16 - 1).map(lambda d: (d, "uint16")), documents(2**31 - 1).map(lambda d: (d, "uint32")))
-
-
-@given(case=CASES)
-def test_shards_come_back_and_others_read_them(tmp_path_factory, case):
-    texts, dtype = case
-    stem = tmp_path_factory.getbasetemp() / "shard"
-    write(stem, texts, dtype)
-    assert megatron(stem) == texts
-    shard = read_shard(stem.with_suffix(".bin"))
-    assert len(shard) == len(texts)
-    assert [shard.document(index).tolist() for index in range(len(shard))] == texts
-    assert shard.tokens.dtype == np.dtype(dtype)
-    # nanoGPT: the payload has no header
-    raw = np.fromfile(stem.with_suffix(".bin"), "<u2" if dtype == "uint16" else "<u4")
-    assert raw.tolist() == [token for text in texts for token in text] == shard.tokens.tolist()
-
-
-def test_the_narrowest_dtype():
-    assert (dtype_for(256), dtype_for(65536), dtype_for(65537)) == ("uint16", "uint16", "uint32")
-
-
-def test_what_does_not_fit_is_not_written(tmp_path):
-    with pytest.raises(ValueError, match="add up"):
-        write_shard(tmp_path / "x", np.arange(3), np.array([2], np.int32), "uint16")
-    with pytest.raises(ValueError, match="65536"):
-        write(tmp_path / "x", [[65536]], "uint16")
-    assert not list(tmp_path.iterdir())
+def write(folder, documents):
+    ids = np.array([token for document in documents for token in document], np.uint16)
+    lengths = np.array([len(document) for document in documents], np.int32)
+    [shard, _] = write_shard(folder, LAYOUTS["megatron"], "shard", 0, lengths, [ids], "uint16")
+    return (folder / shard.name).with_suffix("")
 
 
 def patch(path, at, data):
@@ -101,12 +68,11 @@ LENGTHS, OFFSETS = 34, 34 + 4 * 3  # where they begin in the index of three docu
     ],
 )
 def test_damaged_shards_are_refused(tmp_path, damage):
-    stem = tmp_path / "shard"
-    write(stem, [[1, 2], [3, 4, 5], [6]], "uint16")
+    stem = write(tmp_path, [[1, 2], [3, 4, 5], [6]])
     read_shard(stem.with_suffix(".bin"))
     damage(stem)
     with pytest.raises(GptkitError, match="shard"):
-        read_shard(stem.with_suffix(".bin"))
+        read_shard(stem.with_suffix(".bin"), LAYOUTS["megatron"])
 
 
 def test_a_folder_of_token_shards(token_folder):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, pre_tokenizers
 
-from gptkit.data.vocabulary import byte_characters, bytes_per_token, token_bytes
+from gptkit.data.vocabulary import byte_characters, bytes_per_token, find_end_of_text, no_end_of_text, token_bytes
 from gptkit.errors import GptkitError
 
 
@@ -53,6 +53,48 @@ def test_added_tokens_and_gaps(tmp_path):
     assert token_bytes(path) == [b"a", b"", b" b", b"", b"", b"", b"", "ü".encode()]
     assert bytes_per_token(path).tolist() == [1, 0, 2, 0, 0, 0, 0, 2]
     assert bytes_per_token(path).dtype == "int32"
+
+
+def test_the_bytes_of_sentencepiece_tokens(tmp_path):
+    vocabulary = {"<unk>": 0, "<0x0A>": 1, "<0xff>": 2, "▁a": 3, "▁▁": 4, "é": 5, "<0x0>": 6}
+    added = [{"id": 0, "content": "<unk>", "special": True}]
+    path = write(tmp_path, model={"type": "BPE", "byte_fallback": True, "vocab": vocabulary}, added_tokens=added)
+    assert token_bytes(path) == [b"", b"\n", b"\xff", b" a", b"  ", "é".encode(), b"<0x0>"]
+
+
+def test_the_bytes_of_gpt1_tokens(tmp_path):
+    vocabulary = {"<unk>": 0, "a": 1, "é</w>": 2, "</w>": 3}
+    added = [{"id": 0, "content": "<unk>", "special": True}]
+    path = write(tmp_path, model={"type": "BPE", "end_of_word_suffix": "</w>", "vocab": vocabulary}, added_tokens=added)
+    assert token_bytes(path) == [b"", b"a", "é ".encode(), b" "]
+
+
+def test_special_tokens_need_no_bytes(tmp_path):
+    added = [{"id": 1, "content": "<｜end▁of▁sentence｜>", "special": True}]
+    path = write(tmp_path, model={"type": "BPE", "vocab": {"a": 0, "<｜end▁of▁sentence｜>": 1}}, added_tokens=added)
+    assert token_bytes(path) == [b"a", b""]
+
+
+def special(*names):
+    tokens = [{"content": name, "id": 10 + place, "special": True} for place, name in enumerate(names)]
+    return {"added_tokens": [*tokens, {"content": "plain", "id": 5, "special": False}]}
+
+
+def test_end_of_text_is_found_by_its_name():
+    assert find_end_of_text(special("<s>", "</s>", "<|endoftext|>")) == 12
+    assert find_end_of_text(special("<s>", "<|eos|>", "<eos>", "</s>", "<|end_of_text|>")) == 14
+    assert find_end_of_text(special("<s>", "<|eos|>", "<eos>")) == 12
+    assert find_end_of_text(special("<s>", "<|endoftext|>"), "<s>") == 10
+    assert find_end_of_text(special("<s>", "<|endoftext|>"), "plain") is None
+    assert find_end_of_text(special("<s>", "</S>")) is None
+    assert find_end_of_text({}) is None
+
+
+def test_what_is_said_without_end_of_text():
+    assert "--end-of-text ('<s>', '<t>')" in str(no_end_of_text(special("<s>", "<t>"), "x"))
+    assert str(no_end_of_text(special(*map(str, range(20))), "x")).endswith("'7', …)")
+    assert "has no special tokens" in str(no_end_of_text({}, "x"))
+    assert str(no_end_of_text(special("<s>"), "x", "<t>")) == "x: has no special token '<t>'"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from gptkit.engine.stage import Runtime
 from gptkit.errors import GptkitError
 from gptkit.recipes.recipe import find_recipe, read_recipe
 from gptkit.recipes.run import run_recipe
+from gptkit.sampling.asks import read_ask
 
 CHAIN = """
 output: out
@@ -138,6 +139,29 @@ def test_the_recipes_that_come_with_gptkit_are_sound(name):
     recipe = read_recipe(name)
     assert recipe.steps[-1].name == "scores"
     assert find_recipe(name).name == f"{name}.yaml"
+
+
+def test_the_mixture_of_gpt3_asks_for_what_the_paper_prints():
+    recipe = read_recipe("gpt3-mixture")
+    mix = recipe.steps[0]
+    asks = {ask.name: (ask.weight, ask.epochs) for ask, _ in map(read_ask, mix.inputs)}
+    assert asks == {
+        "commoncrawl": (0.60, 0.44),
+        "webtext2": (0.22, 2.9),
+        "books1": (0.08, 1.9),
+        "books2": (0.08, 0.43),
+        "wikipedia": (0.03, 3.4),
+    }
+    assert mix.settings.budget == 300 * 10**9
+    assert mix.settings.counted_in == "tokens"
+
+
+def test_a_source_with_weight_and_epochs_may_be_an_earlier_stage(tmp_path):
+    (tmp_path / "r.yaml").write_text(
+        'output: out\nstages: {a: {run: clean, inputs: x}, m: {run: mix, inputs: ["d=0.08,1.9x:a#d", "e=3x:a", "f=1e-3:a"]}}'
+    )
+    mix = read_recipe(str(tmp_path / "r.yaml")).steps[1]
+    assert mix.inputs == ["d=0.08,1.9x:out/a#d", "e=3x:out/a", "f=1e-3:out/a"]
 
 
 def test_an_unknown_recipe_is_named():

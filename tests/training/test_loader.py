@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gptkit.data.layouts import LAYOUTS
 from gptkit.data.tokens import read_shard, write_shard
 from gptkit.errors import GptkitError
-from gptkit.training.loader import Loader, TokenStream
+from gptkit.training.loader import Loader, TokenStream, WeightedLoader
 
 VOCABULARY = 1000
 
@@ -15,8 +16,9 @@ def shards(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shards")
     ids = np.random.default_rng(0).integers(0, VOCABULARY, 500)
     for index, part in enumerate(np.split(ids, [130, 130, 131, 390])):  # the second is empty, the third has one token
-        write_shard(folder / f"{index}", part, np.array([len(part)] if len(part) else [], np.int32), "uint16")
-    return [read_shard(folder / f"{index}.bin") for index in range(5)], ids
+        lengths = np.array([len(part)] if len(part) else [], np.int32)
+        write_shard(folder, LAYOUTS["megatron"], "train", index, lengths, [part.astype(np.uint16)], "uint16")
+    return [read_shard(folder / f"train-{index:05d}.bin") for index in range(5)], ids
 
 
 @given(st.integers(0, 510), st.integers(0, 520))
@@ -66,3 +68,32 @@ def test_an_id_outside_the_vocabulary_names_the_file(shards):
     with pytest.raises(GptkitError, match=r"\.bin: holds token \d+ and the vocabulary has 900"):
         Loader(TokenStream(files, 900), 9, seed=1).batch(0, 55)
     assert ids.max() >= 900
+
+
+@pytest.fixture(scope="module")
+def weighted(shards):
+    files, _ = shards
+    streams = [TokenStream(files[:1], VOCABULARY), TokenStream(files[3:4], VOCABULARY)]  # 130 and 259 tokens
+    return lambda: WeightedLoader(
+        [Loader(stream, 9, 1, name) for stream, name in zip(streams, "ab", strict=True)], [0.75, 0.25], 1
+    )
+
+
+def test_sources_come_in_proportion_and_none_repeats_within_its_epoch(weighted):
+    loader = weighted()
+    assert [one.per_epoch for one in loader.loaders] == [14, 28]
+    assert loader.per_epoch == 18  # 14 of them from the first, which are all it has
+    rows = [tuple(row) for row in loader.batch(0, 1024)]
+    every = [{tuple(row) for row in one.batch(0, one.per_epoch)} for one in loader.loaders]
+    found = [[row for row in rows if row in known] for known in every]
+    assert [len(part) for part in found] == [768, 256]
+    for part, known in zip(found, every, strict=True):
+        for first in range(0, len(part) - len(known) + 1, len(known)):
+            assert set(part[first : first + len(known)]) == known
+
+
+def test_a_weighted_batch_depends_on_its_place_alone(weighted):
+    straight = weighted().batch(0, 600)
+    loader = weighted()
+    for first, count in ((512, 88), (0, 3), (250, 20), (599, 1)):
+        np.testing.assert_array_equal(loader.batch(first, count), straight[first : first + count])
