@@ -38,7 +38,7 @@ class Encoder:
         from tokenizers import Tokenizer
 
         self.path = path
-        config = read_json(path)
+        config = _parsed(path)
         check_vocabulary(config, path)
         pieces = spell(config, path)
         words = bool(config["model"].get("end_of_word_suffix"))  # as GPT-1's: characters it does not know are lost
@@ -146,6 +146,14 @@ class Encoder:
         ids, starts = self.encode(pa.array(probe, pa.string()))
         expected, places = self._by_reference(probe)
         return self._fast if np.array_equal(starts, places) and np.array_equal(ids, expected) else None
+
+
+def _parsed(path: Path) -> Any:
+    """A tokenizer.json. Every worker reads it, and orjson takes a quarter of the time."""
+    try:
+        return orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return read_json(path)  # says what is wrong
 
 
 def _by_gigatoken(fast: Any, texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:

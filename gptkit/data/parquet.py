@@ -11,15 +11,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gptkit.data.addresses import shown
-from gptkit.data.arrow import leave_pandas_out
 from gptkit.data.damage import Damage
 from gptkit.data.files import atomic_path
 from gptkit.data.identity import document_id
 from gptkit.data.inputs import InputFile
 from gptkit.data.streams import open_raw
 from gptkit.errors import GptkitError
-
-leave_pandas_out()
 
 KNOWN = ("id", "text", "url", "source")
 ROWS = 2_000  # of one batch read, at most

@@ -77,11 +77,13 @@ def spell(config: dict[str, Any], name: str | Path) -> list[bytes]:
             whole = token.removesuffix(suffix)
             pieces[index] = (whole if whole == token else whole + " ").encode()
     else:
-        table = byte_characters()
+        known = byte_characters()
+        # what stands for no byte becomes a character that Latin-1 has not
+        table = dict.fromkeys(range(256), "\uffff") | {ord(character): chr(known[character]) for character in known}
         try:
             for token, index in vocabulary.items():
-                pieces[index] = bytes(table[character] for character in token)
-        except KeyError:
+                pieces[index] = token.translate(table).encode("latin-1")
+        except UnicodeEncodeError:
             raise GptkitError(f"{name}: token {token!r} is not of a byte-level vocabulary") from None
     for token in added:
         pieces[token["id"]] = b"" if token.get("special") else token["content"].encode()

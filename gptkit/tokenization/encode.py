@@ -22,13 +22,13 @@ from gptkit.errors import GptkitError
 from gptkit.kernels.columns import string_arrays
 from gptkit.kernels.jit import compile_kernels
 from gptkit.kernels.token_rows import copy_documents
-from gptkit.sampling.draws import draws64
+from gptkit.sampling.array_draws import draws64
 from gptkit.tokenization.settings import TokenizeSettings
 from gptkit.tokenization.splits import SPLITS, assign
 from gptkit.tokenization.tallies import Sizes, Tally
 from gptkit.tokenization.texts import COPIES_COLUMN, LANGUAGE_COLUMN, TextsTask, epochs_of, read_texts
 
-CHECKED_BYTES = 64_000  # of each portion, which tokenizers encodes too, at 2 to 3 MB/s
+CHECKED_BYTES = 32_000  # of each portion, which tokenizers encodes too, at 2 to 3 MB/s
 CHECKED_TEXT = 16_000  # bytes of one document, at most
 SHOWN = 40  # bytes of a document that an error quotes
 LONGEST = (1 << 31) - 1  # tokens of a document: indexes hold them in int32

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gptkit.sampling.draws import draws64, uniforms
+from gptkit.sampling.array_draws import draws64, uniforms
 from gptkit.tokenization.settings import TokenizeSettings
 
 SPLITS = ("train", "validation")

@@ -20,7 +20,7 @@ from gptkit.data.files import beside
 from gptkit.data.identity import hash_ids
 from gptkit.kernels.pretokens import CHUNKS, CL100K, GPT2, O200K
 from gptkit.kernels.word_counts import WordCounts
-from gptkit.sampling.draws import draws64
+from gptkit.sampling.array_draws import draws64
 from gptkit.sampling.prefix import Cut, shortest_prefix
 from gptkit.tokenization.settings import TokenizeSettings
 from gptkit.tokenization.splits import SPLITS, assign

@@ -26,7 +26,7 @@ from gptkit.engine.progress import Progress
 from gptkit.engine.stage import Runtime, Stage
 from gptkit.errors import GptkitError
 from gptkit.kernels.word_counts import WordCounts
-from gptkit.sampling.draws import draws64
+from gptkit.sampling.array_draws import draws64
 from gptkit.tokenization import words
 from gptkit.tokenization.learn import learn
 from gptkit.tokenization.settings import TokenizeSettings
