@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -19,7 +18,6 @@ class Alphabet:
     symbols: np.ndarray  # integers [symbols]: those of all words
     starts: np.ndarray  # int64 [words + 1]: where each word begins in them
     spell: Callable[[bytes], str]  # a token as a tokenizer.json writes it
-    model: dict[str, Any]  # fields of its model
 
 
 def byte_alphabet(words: WordCounts) -> Alphabet:
@@ -33,7 +31,7 @@ def byte_alphabet(words: WordCounts) -> Alphabet:
     def spell(token: bytes) -> str:
         return "".join(characters[byte] for byte in token)
 
-    return Alphabet([bytes([byte]) for byte in order], ids[words.content], words.starts, spell, {})
+    return Alphabet([bytes([byte]) for byte in order], ids[words.content], words.starts, spell)
 
 
 def character_alphabet(words: WordCounts) -> Alphabet:
@@ -51,5 +49,4 @@ def character_alphabet(words: WordCounts) -> Alphabet:
     symbols = (1 + np.searchsorted(inside, codes)).astype(np.int32)
     symbols[ends] = 1 + len(inside) + np.searchsorted(last, codes[ends])
     pieces = [UNKNOWN, *map(chr, inside.tolist()), *(chr(code) + WORD_END for code in last.tolist())]
-    model = {"unk_token": UNKNOWN, "continuing_subword_prefix": "", "end_of_word_suffix": WORD_END}
-    return Alphabet([piece.encode() for piece in pieces], symbols, starts.astype(np.int64), bytes.decode, model)
+    return Alphabet([piece.encode() for piece in pieces], symbols, starts.astype(np.int64), bytes.decode)

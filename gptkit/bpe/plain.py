@@ -20,7 +20,7 @@ def without_special_tokens(config: dict[str, Any]) -> dict[str, Any]:
     hidden = special_tokens(config).keys() - {unknown}
     vocabulary = {token: index for token, index in model["vocab"].items() if token not in hidden}
     vocabulary |= {token["content"]: token["id"] for token in added}
-    model |= {"vocab": vocabulary, "unk_token": unknown}
+    model |= {"vocab": vocabulary, "unk_token": unknown, "dropout": None}  # dropout is for training, and at random
     if hidden & config["model"]["vocab"].keys():
         model["merges"] = [merge for merge in model["merges"] if not _touches(merge, hidden)]
     return {

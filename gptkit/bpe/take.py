@@ -12,6 +12,7 @@ from gptkit.bpe.patterns import WORD_END
 from gptkit.bpe.published import ENCODINGS, LLAMA3_TOKENS, OTHER_NAMES, llama3_special
 from gptkit.bpe.ranks import is_rank_file, merges_of, read_ranks
 from gptkit.bpe.tokenizer_json import MARKED, canonical, compose, spelled
+from gptkit.bpe.trial import try_out
 from gptkit.data.vocabulary import check_vocabulary
 from gptkit.errors import GptkitError
 
@@ -33,6 +34,12 @@ def take_tokenizer(name: str, pattern: str | None = None, end_of_text: str | Non
     in </w>, else as GPT-2's where nothing is said. end_of_text: the special token that ends a document; made one where it is none.
     Nothing is unpickled or executed. Raises GptkitError, in one line, for all that is no such tokenizer.
     """
+    content = _found(name, pattern, end_of_text)
+    try_out(orjson.loads(content), content, name)
+    return content
+
+
+def _found(name: str, pattern: str | None, end_of_text: str | None) -> bytes:
     path = Path(name)
     if path.is_dir():
         return _folder(path, pattern, end_of_text)

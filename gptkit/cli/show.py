@@ -27,7 +27,7 @@ def command(path: Path, identity: str | None, index: int, as_json: bool) -> None
 
     from gptkit.engine.terminal import printable
 
-    from_tokens = path.suffix in (".bin", ".ds")
+    from_tokens = _holds_tokens(path)
     if from_tokens and identity is not None:
         raise UsageError("--id: token shards hold no ids; name a place with --index")
     document = _from_tokens(path, index) if from_tokens else _from_documents(str(path), identity, index)
@@ -38,6 +38,15 @@ def command(path: Path, identity: str | None, index: int, as_json: bool) -> None
         if name != "text":
             click.echo(f"{name}: {printable(str(value))}", err=True)
     print(printable(document["text"] or ""))
+
+
+def _holds_tokens(path: Path) -> bool:
+    from gptkit.data import manifest as manifests
+    from gptkit.data.tokens import STAGES
+
+    if (path / manifests.NAME).is_file():
+        return manifests.parse_manifest(path / manifests.NAME).plan.stage in STAGES
+    return path.suffix in (".bin", ".ds")
 
 
 def _from_tokens(path: Path, index: int) -> dict[str, str]:

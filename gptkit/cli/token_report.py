@@ -17,9 +17,10 @@ def print_report(report: dict[str, Any], out: "Console", short: bool = False) ->
     shares = [
         f"{int(count):,} make {share:.1%}" for count, share in vocabulary["share_of_most_frequent"].items() if share
     ]
+    without_text = vocabulary["size"] - vocabulary["used"] - vocabulary["never_used"]
     out.print(
         f"Vocabulary: {vocabulary['used']:,} of {vocabulary['size']:,} ids occur, {vocabulary['never_used']:,} tokens "
-        f"never do. Of all tokens the most frequent {', '.join(shares)}.",
+        f"never do, ids without text: {without_text:,}. Of all tokens the most frequent {', '.join(shares)}.",
         highlight=False,
         soft_wrap=True,
     )

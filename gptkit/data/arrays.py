@@ -9,8 +9,10 @@ from gptkit.data.files import atomic_path
 
 def save_array(path: Path, array: np.ndarray) -> None:
     """Writes an array as .npy, atomically."""
+    array = np.ascontiguousarray(array)
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.save(file, array, allow_pickle=False)
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        file.write(array.data)  # np.save would not say why it failed
 
 
 def load_array(path: Path, mapped: bool = False) -> np.ndarray:

@@ -20,24 +20,6 @@ SOURCE_COLUMN = "mix_source"  # the source of the mixture that it was drawn from
 
 
 @dataclasses.dataclass(frozen=True)
-class ShardTask:
-    """The first rows of a shard, for one task to read. Stages add what else their tasks need."""
-
-    file: InputFile
-    rows: int
-
-    @property
-    def weight(self) -> int:
-        """Bytes on disk."""
-        return self.file.bytes
-
-    @property
-    def label(self) -> str:
-        """What a message calls this task."""
-        return self.file.path
-
-
-@dataclasses.dataclass(frozen=True)
 class Documents:
     """Shards of documents in order, and the digest that stands for them in a plan."""
 

@@ -21,7 +21,7 @@ os.umask(UMASK)
 def atomic_path(path: Path) -> Iterator[Path]:
     """Gives a temporary path beside `path`; when the block ends well it is synced and renamed.
 
-    On any error the temporary file is removed and `path` is as it was.
+    On any error the temporary file is removed and `path` is as it was. An OSError without a file's name gets this one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
@@ -31,6 +31,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.fchmod(file.fileno(), 0o666 & ~UMASK)  # some libraries create files for their owner alone
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)

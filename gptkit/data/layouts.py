@@ -143,7 +143,8 @@ class LlmC(Layout):
 
     def read(self, path: Path) -> Found:
         with open(path, "rb") as file:
-            head = np.frombuffer(file.read(4 * LLMC_HEADER), "<i4")
+            raw = file.read(4 * LLMC_HEADER)
+        head = np.frombuffer(raw[: len(raw) // 4 * 4], "<i4")
         forms = {form: DTYPES[dtype] for dtype, form in LLMC_FORMS.items()}
         form = tuple(head[:2].tolist())
         if len(head) < LLMC_HEADER or form not in forms:

@@ -111,6 +111,8 @@ def read_shard(path: Path, layout: Layout | None = None, end_of_text: int | None
     """
     if not path.is_file():
         raise GptkitError(f"{path}: no such file")
+    if layout is None and path.suffix not in (".bin", ".ds"):
+        raise GptkitError(f"{path}: is no file of ids; those of token shards end in .bin or .ds")
     found = (layout or layout_of(path)).read(path)
     count, rest = divmod(path.stat().st_size - found.offset, found.dtype.itemsize)
     if rest or (found.ends is not None and count != (int(found.ends[-1]) if len(found.ends) else 0)):

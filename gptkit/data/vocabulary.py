@@ -33,8 +33,10 @@ def check_vocabulary(config: Any, name: str | Path) -> None:
     """Raises GptkitError where a tokenizer.json (parsed) is no BPE tokenizer, or its tokens or ids are damaged."""
     model = config.get("model") if isinstance(config, dict) else None
     vocabulary = model.get("vocab") if isinstance(model, dict) and model.get("type") == "BPE" else None
-    if not isinstance(vocabulary, dict) or not vocabulary:
+    if not isinstance(model, dict) or not isinstance(vocabulary, dict) or not vocabulary:
         raise GptkitError(f"{name}: only BPE tokenizers (tokenizer.json) are read here")
+    if model.get("continuing_subword_prefix"):  # where a merge lacks it, tokenizers ends the process
+        raise GptkitError(f"{name}: has a continuing_subword_prefix, and such tokenizers are not read here")
     added = config.get("added_tokens", [])
     if not isinstance(added, list) or not all(
         isinstance(token, dict) and isinstance(token.get("content"), str) for token in added

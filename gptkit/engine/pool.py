@@ -218,7 +218,7 @@ class _Worker:
         self.late: int | None = None  # where it was when it was ended for taking too long or too much
         self.why = ""
         self.process = context.Process(target=_work, args=(theirs, self.place, os.getpid()), daemon=True)
-        with _environment(ONE_THREAD), _no_main_module():
+        with _environment(ONE_THREAD), _no_main_module(), _without_interrupts():
             self.process.start()
         theirs.close()
 
@@ -249,6 +249,7 @@ class _ParentGone(Exception):
 
 def _work(pipe: Connection, place: MutableSequence[int], parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
         if os.getppid() != parent:
@@ -300,6 +301,16 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Holds Ctrl-C back, also from a child that starts here: while it imports, it would print a traceback."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

@@ -54,7 +54,8 @@ class Stage:
 
     `finished` is the manifest where the folder already holds the result of the same plan.
     Tasks write finished shards below `out` and scratch files below `scratch`. Each input has what
-    identifies it, and its `path`, which does not enter the plan.
+    identifies it, and its `path`, which does not enter the plan. `way` names one of several ways to
+    the same result: what a run of another way left half done is not gone on with.
     Raises GptkitError where the folder holds something else.
     """
 
@@ -66,14 +67,16 @@ class Stage:
         inputs: Sequence[dict[str, Any]],
         output: Path,
         runtime: Runtime,
+        way: str = "",
     ) -> None:
         self.plan = make_plan(name, version, settings, inputs, runtime.limit)
-        _check_apart(output, [Path(entry["path"]) for entry in inputs if "path" in entry])
+        check_apart(output, [Path(entry["path"]) for entry in inputs if "path" in entry])
         self.output = output
         self.runtime = runtime
         self.work = output / WORK
         self.out = self.work / "out"
-        self.scratch = self.work / "scratch"
+        self.scratch = self.work / f"scratch{way}"
+        self.done = self.work / f"done{way}"
         self.finished: Manifest | None = None
         self._lock: Any = None
         self._seconds: dict[str, float] = {}
@@ -176,7 +179,7 @@ class Stage:
             write_json(self.work / "plan.json", dataclasses.asdict(old.plan))
             write_json(self.work / MOVING, [shard.name for shard in old.shards] + old.run.get("beside", []))
             path.unlink()  # before the shards: a folder half removed is never taken for a result
-        shutil.rmtree(self.work / "done", ignore_errors=True)
+        shutil.rmtree(self.done, ignore_errors=True)
         for name in self._moving():
             (self.output / name).unlink(missing_ok=True)
         for folder in sorted((p for p in self.output.rglob("*") if p.is_dir()), reverse=True):
@@ -212,7 +215,7 @@ class Stage:
         `weight`, if it has one, is its share of the progress bar.
         """
         started = time.monotonic()
-        phase = Phase(name, function, tasks, self.work / "done" / name, self.scratch)
+        phase = Phase(name, function, tasks, self.done / name, self.scratch)
         if phase.done:
             of = "" if any(isinstance(task, Feed) for task in tasks) else f"of {len(tasks)} "
             self.runtime.progress.say(f"{name}: going on; {phase.done} {of}{note} were done")
@@ -263,7 +266,7 @@ def _kept(results: Sequence[dict[str, Any]]) -> str:
     return f"{kept:,} of {seen:,} documents kept" if done else ""
 
 
-def _check_apart(output: Path, inputs: Sequence[Path]) -> None:
+def check_apart(output: Path, inputs: Sequence[Path]) -> None:
     """Raises UsageError where the output folder is an input, or one lies in the other."""
     target = output.resolve()
     for path in inputs:

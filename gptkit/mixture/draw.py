@@ -141,9 +141,13 @@ class DrawnPortion:
     epochs: int
     cut: Cut
 
+    def identities(self) -> np.ndarray:
+        """The hashes of the ids of the portion's documents, uint64 [documents]."""
+        return load_array(beside(self.stem, IDS))
+
     def chosen(self) -> Chosen:
         """Reads the portion's arrays. Memory: as many numbers as documents are taken."""
-        hashes = load_array(beside(self.stem, IDS))
+        hashes = self.identities()
         every = np.arange(len(hashes))
         rows = [every] * self.epochs
         if self.cut.documents:
@@ -179,6 +183,11 @@ class Drawn:
     portions: list[DrawnPortion]
     documents: int  # drawn, with repetitions
     size: int  # drawn, in the unit
+
+    @property
+    def text(self) -> int:
+        """Bytes of the text drawn, about."""
+        return round(self.measured.bytes * self.size / self.measured.size)
 
 
 def decide(sources: Sequence[Source], settings: MixSettings) -> By:

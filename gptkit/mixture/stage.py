@@ -19,6 +19,7 @@ from gptkit.mixture.scatter import ADDED, KEY, GatherTask, ScatterTask, gather, 
 from gptkit.mixture.settings import MixSettings
 from gptkit.mixture.sources import Source, common_schema, open_sources
 from gptkit.mixture.table import lines
+from gptkit.sampling.shares import By
 
 VERSION = 2
 
@@ -46,22 +47,26 @@ def run(arguments: list[str], output: Path, settings: MixSettings, runtime: Runt
     with Stage("mix", VERSION, settings, plan_inputs(sources, settings), output, runtime) as stage:
         if stage.finished:
             return stage.finished
-        say = runtime.progress.say
         if not stage.begin(describe(sources, runtime)):
-            with tempfile.TemporaryDirectory() as folder:  # for the tokenizer
-                tasks = measure_tasks(sources, settings, Path(folder), keep=False)
-                results = dict(runtime.pool.map(measure_portion, tasks))
-            found = divide(sources, [results[number] for number in range(len(tasks))], settings)
-            say("\n".join(lines(found, None, settings, by)))
+            preview(sources, settings, by, runtime)
             return None
         drawn = draw(stage, sources, settings)
-        say("\n".join(lines([one.measured for one in drawn], drawn, settings, by)))
+        runtime.progress.say("\n".join(lines([one.measured for one in drawn], drawn, settings, by)))
         return write(stage, sources, drawn, settings)
+
+
+def preview(sources: Sequence[Source], settings: MixSettings, by: By, runtime: Runtime) -> None:
+    """Measures the sources and says what would be drawn; keeps nothing."""
+    with tempfile.TemporaryDirectory() as folder:  # for the tokenizer
+        tasks = measure_tasks(sources, settings, Path(folder), keep=False)
+        results = dict(runtime.pool.map(measure_portion, tasks))
+    found = divide(sources, [results[number] for number in range(len(tasks))], settings)
+    runtime.progress.say("\n".join(lines(found, None, settings, by)))
 
 
 def write(stage: Stage, sources: Sequence[Source], drawn: Sequence[Drawn], settings: MixSettings) -> Manifest:
     """Runs the phases "scatter" and "gather" and closes the stage."""
-    text = sum(round(one.measured.bytes * one.size / one.measured.size) for one in drawn)
+    text = sum(one.text for one in drawn)
     check_free_space(stage.output, text)
     schema = common_schema(sources, [KEY.name, *ADDED.names])
     partitions = partitions_for(text)

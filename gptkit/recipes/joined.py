@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from gptkit.data.arrays import load_array, save_array
+from gptkit.data.arrays import save_array
 from gptkit.data.files import beside, check_free_space, sha256_file
 from gptkit.data.manifest import Manifest
 from gptkit.data.portions import Corpus, Portion
-from gptkit.engine.stage import Runtime, Stage, make_plan
+from gptkit.engine.stage import Runtime, Stage, check_apart, make_plan
 from gptkit.mixture import stage as mixing
-from gptkit.mixture.draw import IDS, DrawnPortion, decide, draw
+from gptkit.mixture.draw import DrawnPortion, decide, draw
 from gptkit.mixture.sources import common_schema, open_sources
 from gptkit.mixture.table import lines
 from gptkit.recipes.recipe import Step
@@ -40,7 +40,7 @@ class PlaceTask:
 def place(task: PlaceTask) -> dict[str, Any]:
     """Writes how often each document of a portion is taken (STEM.copies.npy, int32) and, by split, where it stands."""
     chosen = task.drawn.chosen()
-    hashes = load_array(beside(task.drawn.stem, IDS))
+    hashes = task.drawn.identities()
     splits = assign(hashes, np.zeros(len(hashes), np.int32), task.settings)
     placed = assign(hashes[chosen.rows], chosen.epochs, task.settings)
     taken = chosen.rows[placed >= 0]  # a held-out document once
@@ -53,8 +53,8 @@ def place(task: PlaceTask) -> dict[str, Any]:
     return {"documents": len(chosen.rows)}
 
 
-def run(mixture: Step, step: Step, runtime: Runtime) -> Manifest:
-    """Runs a mix step and the tokenize step that reads it. Raises as these do."""
+def run(mixture: Step, step: Step, runtime: Runtime) -> Manifest | None:
+    """Runs a mix step and the tokenize step that reads it. None with --dry-run. Raises as these do."""
     sources = open_sources(mixture.inputs, mixture.limit)
     by = decide(sources, mixture.settings)
     plan = make_plan(
@@ -63,13 +63,18 @@ def run(mixture: Step, step: Step, runtime: Runtime) -> Manifest:
     given = tokenizing.taken(step.settings)
     inputs = [{"name": "", "digest": tokenizing.mixture_digest(plan)}, *tokenizing.tokenizer_input(given)]
     runtime = dataclasses.replace(runtime, limit=None)
-    with Stage("tokenize", tokenizing.VERSION, step.settings, inputs, step.output, runtime) as stage:
+    pieces = [piece for source in sources for portion in source.portions for piece in portion.pieces]
+    check_apart(step.output, [Path(piece.file.path) for piece in pieces])
+    with Stage("tokenize", tokenizing.VERSION, step.settings, inputs, step.output, runtime, "-joined") as stage:
         if stage.finished:
             return stage.finished
-        stage.begin(f"{mixing.describe(sources, runtime)}; mixed and encoded in one pass")
+        if not stage.begin(f"{mixing.describe(sources, runtime)}; mixed and encoded in one pass"):
+            mixing.preview(sources, mixture.settings, by, runtime)
+            return None
         drawn = draw(stage, sources, mixture.settings)
         runtime.progress.say("\n".join(lines([one.measured for one in drawn], drawn, mixture.settings, by)))
-        check_free_space(step.output, 3 * sum(one.measured.bytes for one in drawn))  # ids in parts, in order, in shards
+        # ids in parts, in order and in shards; they take about half the bytes of the text
+        check_free_space(step.output, 3 * sum(one.text for one in drawn) // 2)
         tasks = [
             PlaceTask(portion, stage.scratch / "placed" / portion.stem.name, step.settings)
             for one in drawn
@@ -78,20 +83,23 @@ def run(mixture: Step, step: Step, runtime: Runtime) -> Manifest:
         stage.phase("place", place, tasks, "portions")
         corpus = Corpus([_named(task.drawn) for task in tasks], [], common_schema(sources, []), 0)
         chosen = [beside(task.stem, ".copies.npy") for task in tasks]
-        path = tokenizing.make_tokenizer(stage, corpus, chosen, given, step.settings)
+        path, learned = tokenizing.make_tokenizer(stage, corpus, chosen, given, step.settings)
         encoded = encode(stage, corpus, chosen, path, sha256_file(path), step.settings)
+        places = {portion.name: task.stem for portion, task in zip(corpus.portions, tasks, strict=True)}
         entries = {
-            split: [
-                Entries(part, beside(task.stem, f".{split}"))
-                for task, portion in zip(tasks, corpus.portions, strict=True)
-                if (part := encoded.part(split, portion)) is not None
-            ]
+            split: [Entries(part, beside(places[part.portion], f".{split}")) for part in encoded.parts[split]]
             for split in SPLITS
         }
         ordered = in_order(stage, entries, {split: encoded.tokens(split) for split in SPLITS}, encoded.dtype)
         documents = sum(one.documents for one in drawn)
         return tokenizing.close(
-            stage, dataclasses.replace(encoded, parts=ordered), path, documents, step.settings, str(mixture.output)
+            stage,
+            dataclasses.replace(encoded, parts=ordered),
+            path,
+            learned,
+            documents,
+            step.settings,
+            str(mixture.output),
         )
 
 

@@ -16,11 +16,11 @@ def run_recipe(recipe: Recipe, runtime: Runtime) -> dict[str, Manifest]:
     finished: dict[str, Manifest] = {}
     for step in recipe.steps:
         mixture = next((other for other in recipe.steps if other.joined and other.name in step.needs), None)
-        needs = step.needs if mixture is None or runtime.dry_run else mixture.needs
+        needs = step.needs if mixture is None else mixture.needs
         waits = sorted(needs - finished.keys())
         if waits:
             runtime.progress.say(f"{step.name}: would run after {', '.join(waits)}")
-        elif not step.joined or runtime.dry_run:
+        elif not step.joined:
             manifest = _run(step, mixture, runtime)
             if manifest is not None:
                 finished[step.name] = manifest

@@ -1,9 +1,9 @@
 """What the command line asks of a source: `NAME=WEIGHT:PATH`, `NAME=EPOCHSx:PATH`, `NAME=WEIGHT,EPOCHSx:PATH`."""
 
 import dataclasses
-import math
 import re
 
+LEAST, MOST = 1e-12, 1e12  # of a weight or epochs: what is beyond them is a slip
 ARGUMENT = re.compile(r"([A-Za-z0-9_.-]+)=([^:]+):(.+)", re.DOTALL)
 
 
@@ -35,4 +35,4 @@ def _above_0(text: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    return number if 0 < number < math.inf else None
+    return number if LEAST <= number <= MOST else None

@@ -55,8 +55,7 @@ class AssembleTask:
 
 def assemble(stage: Stage, parts: dict[str, list[Part]], layout: Layout, shard_tokens: int, dtype: str) -> list[Shard]:
     """Runs the phase: the documents of each split in the order of its parts, as shards of at most `shard_tokens`
-    tokens (more only where one document has more). A split without documents has one empty shard where the layout
-    names its files beforehand, else none."""
+    tokens (more only where one document has more). A split without documents has none."""
     most = None if layout.one_shard else shard_tokens
     tasks = [
         AssembleTask(tuple(spans), stage.out, layout.name, split, number, dtype)

@@ -11,18 +11,17 @@ import numpy as np
 import pyarrow as pa
 
 from gptkit.bpe.encoder import Encoder
-from gptkit.data.arrays import save_array
+from gptkit.data.arrays import load_array, save_array
 from gptkit.data.documents import EPOCH_COLUMN, SOURCE_COLUMN
 from gptkit.data.files import atomic_path, beside
 from gptkit.data.identity import hash_ids
 from gptkit.data.layouts import DTYPES, LAYOUTS, dtype_for
-from gptkit.data.portions import Corpus, Portion, check
+from gptkit.data.portions import Corpus, check
 from gptkit.engine.stage import Stage
 from gptkit.errors import GptkitError
 from gptkit.kernels.columns import string_arrays
 from gptkit.kernels.jit import compile_kernels
 from gptkit.kernels.token_rows import copy_documents
-from gptkit.sampling.array_draws import draws64
 from gptkit.tokenization.settings import TokenizeSettings
 from gptkit.tokenization.splits import SPLITS, assign
 from gptkit.tokenization.tallies import Sizes, Tally
@@ -30,6 +29,7 @@ from gptkit.tokenization.texts import COPIES_COLUMN, LANGUAGE_COLUMN, TextsTask,
 
 CHECKED_BYTES = 32_000  # of each portion, which tokenizers encodes too, at 2 to 3 MB/s
 CHECKED_TEXT = 16_000  # bytes of one document, at most
+SHORTEST_TOKEN = 2  # bytes of text, on average
 SHOWN = 40  # bytes of a document that an error quotes
 LONGEST = (1 << 31) - 1  # tokens of a document: indexes hold them in int32
 
@@ -44,6 +44,7 @@ class Part:
     tokens: int
     file: Path | None = None
     skip: int = 0
+    portion: str = ""  # the name of the portion that it was encoded from
 
     @property
     def ids(self) -> Path:
@@ -80,11 +81,6 @@ class Encoded:
     def tokens(self, split: str) -> int:
         """Tokens of a split, end-of-text included."""
         return sum(part.tokens for part in self.parts[split])
-
-    def part(self, split: str, portion: Portion) -> Part | None:
-        """The part that a portion's documents of a split became; None where it has none."""
-        name = f"{portion.name}.{split}"
-        return next((part for part in self.parts[split] if part.stem.name == name), None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +124,8 @@ def encode(
     sums = dict.fromkeys(SPLITS, 0)
     for task, result in zip(tasks, results, strict=True):
         for split, found in result["splits"].items():
-            parts[split].append(Part(beside(task.stem, f".{split}"), found["documents"], found["tokens"]))
+            stem = beside(task.stem, f".{split}")
+            parts[split].append(Part(stem, found["documents"], found["tokens"], portion=task.portion.name))
             sums[split] += found["bytes"]
     return Encoded(
         parts,
@@ -148,12 +145,12 @@ def encode_portion(task: EncodeTask) -> dict[str, Any]:
     LAYOUTS[task.settings.layout].check(encoder.vocab_size, task.settings.shard_tokens)
     dtype = DTYPES[dtype_for(encoder.vocab_size)]
     tally = Tally(encoder.vocab_size, task.portion.source, task.portion.weight)
-    sample = _Sample(task.portion)
+    documents = task.portion.documents if task.chosen is None else int(np.count_nonzero(load_array(task.chosen)))
+    sample = _Sample(documents, task.portion.weight, task.settings.shard_tokens)
     out = np.empty(0, dtype)
     with contextlib.ExitStack() as stack:
         writers = [_Writer(beside(task.stem, f".{split}"), stack) for split in SPLITS]
         for batch in read_texts(task, *task.columns):
-            sample.add(batch.column("text"))
             splits = np.zeros(len(batch), np.int8)
             if task.settings.validation:
                 splits = assign(hash_ids(batch.column("id")), epochs_of(batch), task.settings)
@@ -162,6 +159,7 @@ def encode_portion(task: EncodeTask) -> dict[str, Any]:
             text = batch.column("text")
             content, starts = string_arrays(text)
             ids, offsets = encoder.encode(text)
+            sample.add(text, ids, offsets)
             if len(ids) > LONGEST and np.diff(offsets).max() >= LONGEST:
                 raise GptkitError(f"{task.label}: a document has more than {LONGEST:,} tokens, which no index can hold")
             if encoder.spells_text and (wrong := encoder.mismatch(ids, offsets, text)) is not None:
@@ -179,7 +177,7 @@ def encode_portion(task: EncodeTask) -> dict[str, Any]:
                 if len(rows):
                     flat = copy_documents(ids, offsets, rows, encoder.end_of_text, out, tally.seen, copies)
                     writer.write(flat, lengths[rows], int(sizes[rows].sum()))
-        encoder.check(sample.texts)
+        encoder.check(sample.texts, sample.ids)
     save_array(beside(task.stem, ".seen.npy"), tally.seen)
     return {
         "splits": {split: writer.close() for split, writer in zip(SPLITS, writers, strict=True) if writer.lengths},
@@ -223,25 +221,24 @@ class _Writer:
 
 
 class _Sample:
-    """Texts of a portion, drawn by its name and their places, until they have CHECKED_BYTES."""
+    """Documents of a portion at equal distances, so that some lie in every shard, with their ids where they are short."""
 
-    def __init__(self, portion: Portion) -> None:
-        mean = max(1, min(CHECKED_TEXT, portion.weight // max(1, portion.documents)))
-        draws = draws64(np.arange(portion.documents, dtype=np.uint64), portion.name, "checked")
-        count = min(portion.documents, -(-CHECKED_BYTES // mean))
-        self._wanted = draws <= np.partition(draws, count - 1)[count - 1] if count else np.zeros(0, bool)
-        self._first = 0
-        self._left = CHECKED_BYTES
+    def __init__(self, documents: int, weight: int, shard_tokens: int) -> None:
+        mean = max(1, min(CHECKED_TEXT, weight // max(1, documents)))
+        shards = weight // (shard_tokens * SHORTEST_TOKEN)
+        self._every = max(1, documents // max(1, CHECKED_BYTES // mean, 2 * shards))
+        self._first = self._every // 2  # the distance to the next one
         self.texts: list[str] = []
+        self.ids: list[np.ndarray | None] = []  # None of those that were cut
 
-    def add(self, column: pa.Array) -> None:
-        """Takes those of a batch that were drawn, each cut to CHECKED_TEXT bytes."""
-        for place in np.flatnonzero(self._wanted[self._first : self._first + len(column)]).tolist():
-            if self._left > 0:
-                text = memoryview(column[place].as_buffer())[:CHECKED_TEXT].tobytes().decode(errors="ignore")
-                self._left -= len(text.encode())
-                self.texts.append(text)
-        self._first += len(column)
+    def add(self, column: pa.Array, ids: np.ndarray, offsets: np.ndarray) -> None:
+        """Takes those of a batch (with the ids of all and their offsets), each cut to CHECKED_TEXT bytes."""
+        for place in range(self._first, len(column), self._every):
+            content = memoryview(column[place].as_buffer())
+            self.texts.append(content[:CHECKED_TEXT].tobytes().decode(errors="ignore"))
+            whole = len(content) <= CHECKED_TEXT
+            self.ids.append(ids[offsets[place] : offsets[place + 1]].copy() if whole else None)
+        self._first = (self._first - len(column)) % self._every
 
 
 def _begin(texts: pa.Array, place: int) -> str:

@@ -1,7 +1,6 @@
 """Learns a BPE vocabulary from the training documents and writes it as tokenizer.json."""
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,13 @@ import numpy as np
 
 from gptkit.bpe.alphabets import Alphabet, byte_alphabet, character_alphabet
 from gptkit.bpe.character_kinds import character_kinds
-from gptkit.bpe.patterns import parts
+from gptkit.bpe.tokenizer_json import canonical, compose
 from gptkit.data.arrays import save_array
 from gptkit.data.files import atomic_path
 from gptkit.data.portions import Portion
 from gptkit.data.vocabulary import END_OF_TEXT
 from gptkit.engine.stage import Stage
-from gptkit.errors import GptkitError
+from gptkit.errors import InputError
 from gptkit.kernels.jit import compile_kernels
 from gptkit.kernels.merges import learn_merges
 from gptkit.kernels.word_counts import WordCounts
@@ -32,14 +31,14 @@ def learn(
     chosen: of each portion, .npy, int32 [documents]: how often each is taken; None for all.
     Returns the facts: vocab_size, merges, documents and bytes learned from, words (different ones),
     words_left_out and occurrences_left_out (for want of memory).
-    Raises GptkitError where a special token is a token of the text as well, or twice there, and where
+    Raises InputError where a special token is a token of the text as well, or twice there, and where
     vocab_size has no room for the alphabet.
     """
     say = stage.runtime.progress.say
     special = [settings.end_of_text or END_OF_TEXT, *settings.special]
     twice = next((token for token in special if special.count(token) > 1), None)
     if twice is not None:
-        raise GptkitError(f"the special token {twice!r} is given twice; name each once (end-of-text is one of them)")
+        raise InputError(f"the special token {twice!r} is given twice; name each once (end-of-text is one of them)")
     compile_kernels(say, _warm_up, "tokenize-learn")
     folder = stage.scratch / "learn"
     kinds = folder / "kinds.npy"
@@ -99,11 +98,11 @@ def learn_from_words(task: LearnTask) -> dict[str, Any]:
     settings = task.settings
     words, left_out = combined(task.stems, settings.learn_memory)
     if not len(words) and left_out.words:
-        raise GptkitError(f"--learn-memory {settings.learn_memory:,} has no room for a single word; raise it")
+        raise InputError(f"--learn-memory {settings.learn_memory:,} has no room for a single word; raise it")
     alphabet = character_alphabet(words) if settings.learned_pattern == "gpt1" else byte_alphabet(words)
     room = (settings.vocab_size or 0) - len(alphabet.pieces) - len(task.special)
     if room < 0:
-        raise GptkitError(
+        raise InputError(
             f"--vocab-size {settings.vocab_size:,}: the text has {len(alphabet.pieces):,} different symbols; "
             f"with {len(task.special)} special tokens it takes at least {len(alphabet.pieces) + len(task.special):,}"
         )
@@ -112,7 +111,7 @@ def learn_from_words(task: LearnTask) -> dict[str, Any]:
     )
     tokens = _tokens(alphabet.pieces, pairs, made)
     with atomic_path(task.path) as temporary:
-        temporary.write_text(_tokenizer(alphabet, tokens, pairs, task), encoding="utf-8")
+        temporary.write_bytes(_tokenizer(alphabet, tokens, pairs, task))
     return {
         "vocab_size": len(tokens) + len(task.special),
         "merges": len(pairs),
@@ -132,45 +131,20 @@ def _tokens(pieces: list[bytes], pairs: np.ndarray, made: np.ndarray) -> list[by
     return tokens
 
 
-def _tokenizer(alphabet: Alphabet, tokens: list[bytes], pairs: np.ndarray, task: LearnTask) -> str:
-    """The content of tokenizer.json."""
-    from tokenizers import Tokenizer
-
+def _tokenizer(alphabet: Alphabet, tokens: list[bytes], pairs: np.ndarray, task: LearnTask) -> bytes:
+    """The content of tokenizer.json, in the form of a given one: so it has the same fingerprint when it is given."""
     spelled = [alphabet.spell(token) for token in tokens]
     clash = next((token for token in task.special if token in set(spelled)), None)
     if clash is not None:
-        raise GptkitError(
+        raise InputError(
             f"the text itself has made a token {clash!r}; name another special token, "
             "or give a tokenizer with --tokenizer instead"
         )
-    added = [
-        {"id": len(tokens) + place, "content": token, "special": True}
-        | {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
-        for place, token in enumerate(task.special)
-    ]
-    model = {
-        "type": "BPE",
-        "dropout": None,
-        "unk_token": None,
-        "continuing_subword_prefix": None,
-        "end_of_word_suffix": None,
-        "fuse_unk": False,
-        "byte_fallback": False,
-        "ignore_merges": False,
-        **alphabet.model,
-        "vocab": {token: index for index, token in enumerate(spelled)},
-        "merges": [[spelled[left], spelled[right]] for left, right in pairs.tolist()],
-    }
-    config = {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": added,
-        **parts(task.settings.learned_pattern),
-        "post_processor": None,
-        "model": model,
-    }
-    return str(Tokenizer.from_str(json.dumps(config)).to_str(pretty=True))
+    vocabulary = {token: index for index, token in enumerate(spelled)}
+    merges = [(spelled[left], spelled[right]) for left, right in pairs.tolist()]
+    special = {token: len(tokens) + place for place, token in enumerate(task.special)}
+    config = compose(vocabulary, merges, task.settings.learned_pattern, special)
+    return canonical(config, str(task.path), task.settings.end_of_text)
 
 
 def _warm_up() -> None:

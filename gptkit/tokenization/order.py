@@ -98,8 +98,8 @@ def order_partition(task: OrderTask) -> dict[str, Any]:
             move_documents(ids, starts, sizes, out, targets[first : first + len(starts)])
         first += len(starts)
     part = Part(task.stem, len(order), len(out))
-    with atomic_path(part.ids) as path:
-        out.tofile(path)
+    with atomic_path(part.ids) as path, open(path, "wb") as file:
+        file.write(out.data)
     save_array(part.lengths, lengths[order])
     return {"documents": part.documents, "tokens": part.tokens}
 

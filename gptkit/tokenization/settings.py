@@ -58,6 +58,8 @@ class TokenizeSettings:
                 f"--vocab-size {self.vocab_size}: a byte-level vocabulary has 256 bytes and its special tokens, "
                 f"so at least {least}, and at most {1 << 24:,}"
             )
+        if self.end_of_text == "" or "" in self.special:
+            raise ValueError("--special and --end-of-text name tokens, and one of them is empty")
         if not 0 <= self.validation < 1:
             raise ValueError(f"--validation {self.validation} is not in [0, 1)")
         for name in ("learn_bytes", "min_frequency"):

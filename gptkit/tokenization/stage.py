@@ -29,8 +29,6 @@ def run(sources: Sequence[str], output: Path, settings: TokenizeSettings, runtim
     Raises GptkitError and UsageError as `open_corpus` does, and where the tokenizer is none, nothing
     is left to train on or the disk is too full.
     """
-    if settings.vocab_size is not None:  # that of a given tokenizer is looked at where it is loaded
-        LAYOUTS[settings.layout].check(settings.vocab_size, settings.shard_tokens)
     given = taken(settings)
     corpus = open_corpus(sources, runtime.limit)
     inputs = [known_by_plan(entry) for entry in corpus.digests] + tokenizer_input(given)
@@ -41,11 +39,11 @@ def run(sources: Sequence[str], output: Path, settings: TokenizeSettings, runtim
         where = ", ".join(sources)
         if corpus.documents == 0:
             raise InputError(f"{where}: holds no documents")
-        check_free_space(output, 2 * corpus.weight)  # ids twice, in parts and in shards, at about 3 bytes a token
+        check_free_space(output, corpus.weight)  # ids twice, in parts and in shards, each half the bytes of the text
         chosen = [None] * len(corpus.portions)
-        path = make_tokenizer(stage, corpus, chosen, given, settings)
+        path, learned = make_tokenizer(stage, corpus, chosen, given, settings)
         encoded = encode(stage, corpus, chosen, path, sha256_file(path), settings)
-        return close(stage, encoded, path, corpus.documents, settings, where)
+        return close(stage, encoded, path, learned, corpus.documents, settings, where)
 
 
 def known_by_plan(entry: dict[str, Any]) -> dict[str, Any]:
@@ -66,8 +64,12 @@ def mixture_digest(plan: Plan) -> str:
 
 
 def taken(settings: TokenizeSettings) -> bytes | None:
-    """The tokenizer that is given, as tokenizer.json; None where one is to be learned."""
+    """The tokenizer that is given, as tokenizer.json; None where one is to be learned.
+
+    Raises GptkitError where it is none, or the layout cannot hold the vocabulary that is to be learned.
+    """
     if settings.tokenizer is None:
+        LAYOUTS[settings.layout].check(settings.vocab_size or 0, settings.shard_tokens)
         return None
     return take_tokenizer(settings.tokenizer, settings.pattern, settings.end_of_text)
 
@@ -79,24 +81,32 @@ def tokenizer_input(given: bytes | None) -> list[dict[str, Any]]:
 
 def make_tokenizer(
     stage: Stage, corpus: Corpus, chosen: Sequence[Path | None], given: bytes | None, settings: TokenizeSettings
-) -> Path:
-    """Writes tokenizer.json: the given one, or one that is learned from the chosen documents. Gives its path."""
-    path = stage.out / "tokenizer.json"
+) -> tuple[Path, dict[str, Any]]:
+    """Writes tokenizer.json: the given one, or one that is learned from the chosen documents.
+
+    Gives its path, and what learning found: for a given one nothing.
+    """
+    path, learned = stage.out / "tokenizer.json", {}
     if given is None:
-        learned = stage.scratch / "learned.json"
-        learn(stage, corpus.portions, chosen, settings, learned)
-        # in the form of a given one, so that it has the same fingerprint when it is given to another run
-        given = take_tokenizer(str(learned), settings.pattern, settings.end_of_text)
+        file = stage.scratch / "learned.json"
+        learned = {"learned": learn(stage, corpus.portions, chosen, settings, file)}
+        given = file.read_bytes()
     if not path.exists():
         with atomic_path(path) as temporary:
             temporary.write_bytes(given)
-    return path
+    return path, learned
 
 
 def close(
-    stage: Stage, encoded: Encoded, tokenizer: Path, documents_in: int, settings: TokenizeSettings, where: str
+    stage: Stage,
+    encoded: Encoded,
+    tokenizer: Path,
+    learned: dict[str, Any],
+    documents_in: int,
+    settings: TokenizeSettings,
+    where: str,
 ) -> Manifest:
-    """Makes the shards and the report of encoded documents, and closes the stage.
+    """Makes the shards and the report of encoded documents, and closes the stage. `learned` enters the counts.
 
     Raises InputError where all documents were held out.
     """
@@ -125,5 +135,6 @@ def close(
         "bytes_out": size,
         "tokens": tokens,
         "bytes_per_token": round(size / max(1, tokens - documents), 3),
+        **learned,
     }
     return stage.close([used, *shards], counts, facts, beside=[NAME])

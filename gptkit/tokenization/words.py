@@ -145,9 +145,9 @@ class LeftOut:
 def combined(stems: Sequence[Path], memory: int) -> tuple[WordCounts, LeftOut]:
     """The words of all portions, as many as can be learned from in `memory` bytes; and what was left out.
 
-    The rarest are left out, of equally frequent ones the longest. They are left out at
-    the end, and before it when the table itself takes more than half of the memory: a word that is
-    forgotten then and comes up again begins at 0.
+    The rarest are left out, of equally frequent ones the longest, of these the last by their bytes. They
+    are left out at the end, and before it when the table itself takes more than half of the memory: a word
+    that is forgotten then and comes up again begins at 0, so that the portions' order counts.
     """
     words, left_out = WordCounts(), LeftOut()
     for stem in stems:
@@ -167,6 +167,17 @@ def _forget(words: WordCounts, memory: int, left_out: LeftOut) -> None:
     order = np.lexsort((lengths, -words.counts))
     kept = np.zeros(len(words), bool)
     kept[order[: np.searchsorted(np.cumsum(costs[order]), memory, side="right")]] = True
+    _by_bytes(words, lengths, order[int(kept.sum())], kept)
     left_out.words += len(words) - int(kept.sum())
     left_out.occurrences += int(words.counts[~kept].sum())
     words.keep(kept)
+
+
+def _by_bytes(words: WordCounts, lengths: np.ndarray, last: int, kept: np.ndarray) -> None:
+    """Keeps as many of the words that are as frequent and as long as `last`, but the first by their bytes."""
+    alike = np.flatnonzero((words.counts == words.counts[last]) & (lengths == lengths[last]))
+    some = int(kept[alike].sum())
+    if some:
+        rows = words.content[words.starts[alike][:, None] + np.arange(lengths[last])]
+        kept[alike] = False
+        kept[alike[np.lexsort(rows.T[::-1])[:some]]] = True

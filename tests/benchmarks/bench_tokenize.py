@@ -1,14 +1,17 @@
 """`gptkit tokenize` from Parquet to verified shards, against the libraries it replaces: the same documents, GPT-2's tokenizer.
 
-    python tests/benchmarks/bench_tokenize.py [--copies 1]
+    python tests/benchmarks/bench_tokenize.py [--part whole hard] [--copies 1]
 
-Documents: text/mixed and text/books. gigatoken, the library that encodes for gptkit, is timed in memory,
+whole    text/mixed and text/books against libraries, in time
+hard     very long, very many and empty documents, large vocabularies, special tokens in text, a full disk, kills
+
+Documents of `whole`: text/mixed and text/books. gigatoken, the library that encodes for gptkit, is timed in memory,
 texts in and ids out; tiktoken, tokenizers and datatrove read the same Parquet and write shards, the last
 two on a sample. All on one core and one thread; then gptkit with one and with two workers on all cores.
 gptkit's times are of the whole command, and of its phases. Best of several runs.
 
-Prints Markdown. Needs the data folder (GPTKIT_SHARED, or ../shared beside the repository) and the peers'
-environment (peers.py). Linux.
+Prints Markdown. Needs the data folder (GPTKIT_SHARED, or ../shared beside the repository) and, for `whole`,
+the peers' environment (peers.py); for `hard` a system where `unshare -rm` may mount a small disk. Linux.
 """
 
 import argparse
@@ -30,6 +33,7 @@ import corpora
 import peers
 from measure import now, table
 
+PARTS = ("whole", "hard")
 TIMES = 5
 SAMPLE = 1_500  # documents, for the slow ones
 BPE = "bpe/encoder.json"
@@ -113,7 +117,7 @@ def report(folder: Path, copies: int) -> None:
             (name, run["seconds"], sum(run["phases"].values()), run["phases"]["encode"])
             for name, run in (("1 worker", alone), ("2 workers", two))
         ]
-        faster = [pairs[0][place] / pairs[1][place] for place in (1, 2, 3)]
+        faster = [one / two for one, two in zip(pairs[0][1:], pairs[1][1:], strict=True)]
         print(f"\nOn {len(CORES)} cores:\n")
         print(table(("", "seconds, whole command", "its phases", "encode"), [*pairs, ("faster by", *faster)]))
         print(f"Equal digests: {alone['manifest']['digest'] == two['manifest']['digest']}")
@@ -121,9 +125,20 @@ def report(folder: Path, copies: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--copies", type=int, default=1, help="of the documents, under other ids")
-    with tempfile.TemporaryDirectory() as folder:
-        report(Path(folder), parser.parse_args().copies)
+    parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS, help="which parts (default: all)")
+    parser.add_argument("--copies", type=int, default=1, help="whole: of the documents, under other ids")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        for part in arguments.part:
+            folder = Path(name) / part
+            folder.mkdir()
+            if part == "whole":
+                report(folder, arguments.copies)
+                continue
+            import tokenize_hard
+
+            os.sched_setaffinity(0, CORES)
+            tokenize_hard.report(folder)
 
 
 if __name__ == "__main__":

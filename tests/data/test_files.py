@@ -1,14 +1,18 @@
+import errno
 import hashlib
 import json
 import os
 import re
 import resource
 import subprocess
+import sys
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gptkit.data.arrays import load_array, save_array
 from gptkit.data.files import atomic_path, check_free_space, read_json, safe_name, sha256_file, sha256_json, write_json
 from gptkit.errors import GptkitError
 
@@ -50,6 +54,40 @@ def test_an_error_leaves_nothing_new(tmp_path, error):
         write()
     assert target.read_text() == "before"
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_full_disk_is_said_with_the_name_of_the_file(tmp_path):
+    full = errno.ENOSPC
+
+    def write():
+        with atomic_path(tmp_path / "file"):
+            raise OSError(full, os.strerror(full))  # as writing to an open file raises it
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        write()
+    assert (caught.value.errno, caught.value.filename) == (full, str(tmp_path / "file"))
+
+
+def test_an_array_that_cannot_be_written_says_why(tmp_path):
+    code = (
+        "import resource, sys, numpy, pathlib; from gptkit.data.arrays import save_array;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000));"
+        "save_array(pathlib.Path(sys.argv[1]), numpy.arange(1000))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "a.npy"], capture_output=True, text=True)
+    assert "File too large" in done.stderr.splitlines()[-1]
+    assert str(tmp_path / "a.npy") in done.stderr.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("shape", [(0,), (7,), (3, 2)])
+@pytest.mark.parametrize("dtype", ["<u2", "<f8", [("key", "<u8"), ("size", "<i8")]])
+def test_arrays_are_those_that_numpy_writes(tmp_path, shape, dtype):
+    array = np.ones(shape, dtype)
+    save_array(tmp_path / "ours.npy", array)
+    np.save(tmp_path / "numpy.npy", array)
+    assert (tmp_path / "ours.npy").read_bytes() == (tmp_path / "numpy.npy").read_bytes()
+    assert np.array_equal(load_array(tmp_path / "ours.npy"), array)
 
 
 def test_a_write_that_is_cut_short_leaves_nothing_new(tmp_path):

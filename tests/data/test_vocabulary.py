@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, pre_tokenizers
 
-from gptkit.data.vocabulary import byte_characters, bytes_per_token, find_end_of_text, no_end_of_text, token_bytes
+from gptkit.data.vocabulary import (
+    byte_characters,
+    bytes_per_token,
+    check_vocabulary,
+    find_end_of_text,
+    no_end_of_text,
+    token_bytes,
+)
 from gptkit.errors import GptkitError
 
 
@@ -124,3 +131,11 @@ def test_what_is_no_byte_level_tokenizer(tmp_path, values):
     path.write_text(json.dumps(values))
     with pytest.raises(GptkitError, match=r"tokenizer\.json"):
         token_bytes(path)
+
+
+def test_a_prefix_that_makes_tokenizers_end_the_process_is_refused():
+    """Its merges cut the second token at the length of the prefix, also within a character."""
+    config = {"model": {"type": "BPE", "continuing_subword_prefix": "x", "vocab": {"a": 0, "Ġ": 1, "aĠ": 2}}}
+    with pytest.raises(GptkitError, match=r"^t\.json: has a continuing_subword_prefix"):
+        check_vocabulary(config, "t.json")
+    check_vocabulary({"model": {**config["model"], "continuing_subword_prefix": ""}}, "t.json")

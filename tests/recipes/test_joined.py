@@ -2,10 +2,7 @@
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +10,7 @@ import pytest
 
 from gptkit.engine.pool import Pool
 from gptkit.engine.progress import Progress
-from gptkit.engine.stage import Runtime
+from gptkit.engine.stage import Runtime, Stage
 from gptkit.errors import UsageError
 from gptkit.recipes.recipe import read_recipe
 from gptkit.recipes.run import run_recipe
@@ -83,17 +80,39 @@ def test_workers_change_nothing_and_a_second_run_does_nothing(folder, monkeypatc
     assert run(write(folder, "two", True), workers=2)["tokens"].digest == first.digest
 
 
-def test_goes_on_after_a_kill(folder):
+@pytest.mark.parametrize("phase", ["select", "place", "count", "encode", "order", "assemble"])
+@pytest.mark.parametrize("then", [True, False], ids=["joined again", "then in two"])
+def test_goes_on_after_a_stop(folder, monkeypatch, phase, then):
     expected = run(write(folder, "whole", True))["tokens"].digest
-    write(folder, "killed", True)
-    command = [sys.executable, "-m", "gptkit", "run", "killed.yaml", "--workers", "1", "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    done = folder / "killed" / "tokens" / ".work" / "done"
-    while process.poll() is None and not list(done.glob("place/*.json")):
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert run(read_recipe("killed.yaml"))["tokens"].digest == expected
+    original = Stage.phase
+
+    def stopping(stage, name, *arguments):
+        found = original(stage, name, *arguments)
+        if name == phase:
+            raise KeyboardInterrupt
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Stage, "phase", stopping)
+        recipe = write(folder, "stopped", True)
+        with pytest.raises(KeyboardInterrupt):
+            run(recipe)
+    assert (folder / "stopped" / "tokens" / ".work").exists()
+    assert run(write(folder, "stopped", then))["tokens"].digest == expected
+
+
+def test_two_passes_that_were_stopped_are_not_gone_on_with_in_one(folder, monkeypatch):
+    expected = run(write(folder, "whole", True))["tokens"].digest
+    with monkeypatch.context() as patched:
+        patched.setattr("gptkit.tokenization.stage.close", _stop)
+        recipe = write(folder, "stopped", False)
+        with pytest.raises(KeyboardInterrupt):
+            run(recipe)
+    assert run(write(folder, "stopped", True))["tokens"].digest == expected
+
+
+def _stop(*arguments):
+    raise KeyboardInterrupt
 
 
 def test_a_dry_run_shows_the_mixture_and_writes_nothing(folder, capsys):
@@ -101,7 +120,7 @@ def test_a_dry_run_shows_the_mixture_and_writes_nothing(folder, capsys):
     run_recipe(recipe, Runtime(Pool(0), Progress(quiet=False), dry_run=True))
     said = capsys.readouterr().err
     assert "talk" in said
-    assert "would run after mix" in said
+    assert f"would make {Path('dry/tokens')}" in said
     assert not (folder / "dry").exists()
 
 

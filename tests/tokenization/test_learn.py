@@ -24,7 +24,7 @@ from gptkit.data.portions import open_corpus
 from gptkit.engine.pool import Pool
 from gptkit.engine.progress import Progress
 from gptkit.engine.stage import Runtime, Stage
-from gptkit.errors import GptkitError
+from gptkit.errors import GptkitError, InputError
 from gptkit.kernels.word_counts import WordCounts
 from gptkit.sampling.array_draws import draws64
 from gptkit.tokenization import words
@@ -76,7 +76,10 @@ def learned(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Le
                 path = stage.out / "tokenizer.json"
                 facts = learn(stage, found.portions, chosen or [None] * len(found.portions), settings, path)
                 Tokenizer.from_file(str(path))
-                return facts, json.loads(path.read_text())
+                config = json.loads(path.read_text())
+                for token in config["added_tokens"]:  # they stand in the vocabulary too
+                    assert config["model"]["vocab"].pop(token["content"]) == token["id"]
+                return facts, config
         finally:
             pool.close()
 
@@ -237,7 +240,7 @@ def test_a_text_with_few_tokens_makes_a_small_vocabulary(
 @pytest.mark.parametrize("pattern", ["gpt2", "gpt1"])
 def test_special_tokens_that_the_text_makes_are_refused(learned: Learn, pattern: str) -> None:
     name = "the" if pattern == "gpt2" else "the</w>"
-    with pytest.raises(GptkitError, match=f"the text itself has made a token '{name}'"):
+    with pytest.raises(InputError, match=f"the text itself has made a token '{name}'"):
         learned(pattern=pattern, special=(name,), vocab_size=800)
     with pytest.raises(GptkitError, match="is given twice"):
         learned(special=("<|endoftext|>",))

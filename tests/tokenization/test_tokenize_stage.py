@@ -320,6 +320,19 @@ def test_a_tokenizer_or_a_size_is_needed():
         TokenizeSettings(vocab_size=256)
 
 
+@pytest.mark.parametrize("empty", [{"special": ("<a>", "")}, {"end_of_text": ""}])
+def test_special_tokens_have_names(empty):
+    with pytest.raises(ValueError, match="one of them is empty"):
+        TokenizeSettings(vocab_size=300, **empty)
+
+
+def test_what_can_never_be_learned_leaves_no_folder(documents, tmp_path, runtime):
+    """So that the command with another token is not refused because of it."""
+    with pytest.raises(GptkitError, match="the text itself has made a token 'e'"):
+        run([str(documents)], tmp_path / "out", TokenizeSettings(vocab_size=300, end_of_text="e"), runtime)
+    assert not (tmp_path / "out").exists()
+
+
 def test_learned_from_the_training_documents(documents, tmp_path, runtime):
     manifest = run([str(documents)], tmp_path / "out", TokenizeSettings(vocab_size=300, validation=0.2), runtime)
     assert manifest.facts["vocab_size"] == 300

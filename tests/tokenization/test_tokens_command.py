@@ -3,12 +3,15 @@
 import json
 import shutil
 import struct
+import sys
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from gptkit.cli.main import program
+from gptkit.cli.token_report import print_report
 from gptkit.data.manifest import read_manifest
 from gptkit.data.tokens import open_tokens
 from gptkit.errors import GptkitError, UsageError
@@ -181,3 +184,22 @@ def test_what_is_no_token_folder_is_refused(tmp_path):
     for name in ("verify", "inspect"):
         with pytest.raises(GptkitError, match="not the output of a gptkit stage"):
             gptkit("tokens", name, tmp_path / "x")
+
+
+def test_a_file_that_holds_no_ids_is_refused(token_folder):
+    with pytest.raises(GptkitError, match=r"is no file of ids; those of token shards end in \.bin or \.ds"):
+        gptkit("tokens", "inspect", token_folder.folder / "tokenizer.json")
+
+
+def test_show_prints_a_document_of_a_folder(token_folder):
+    shown = json.loads(gptkit("show", token_folder.folder, "--index", 2, "--json"))
+    assert shown["text"] == json.loads(gptkit("tokens", "inspect", token_folder.folder, "--index", 2, "--json"))["text"]
+    with pytest.raises(UsageError, match="token shards hold no ids"):
+        gptkit("show", token_folder.folder, "--id", "x")
+
+
+def test_the_ids_of_the_vocabulary_add_up(capsys):
+    out = Console(file=sys.stdout, width=200)
+    numbers = {"used": 5, "size": 12, "never_used": 4, "share_of_most_frequent": {"10": 1.0}}
+    print_report({"vocabulary": numbers, "sources": {}, "languages": {}}, out, short=True)
+    assert "5 of 12 ids occur, 4 tokens never do, ids without text: 3." in capsys.readouterr().out
