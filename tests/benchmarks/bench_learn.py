@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_learn.py [--patterns gpt2,cl100k,o200k] [--sizes 20,100] [--times 3]
 
 Documents: so many megabytes of text/mixed, as Parquet; 32,768 tokens. gptkit's seconds are those of the
-command's phases that learn (measure, count, learn: reading the file, writing tokenizer.json); the best of
+command's phases that learn (lengths, count, learn: reading the file, writing tokenizer.json); the best of
 several runs, after one that compiles. The libraries run once, tokenizers' BpeTrainer from texts in memory. One
 thread is bound to one core; two have all cores. Each line says whether the merges are those of gptkit.
 
@@ -26,7 +26,7 @@ import corpora
 from measure import THREADS, table
 
 TOKENS = 32_768
-LEARNING = ("measure", "count", "learn")
+LEARNING = ("lengths", "count", "learn")
 PEER = Path(__file__).parent / "peer_learn.py"
 
 

@@ -1,0 +1,115 @@
+"""`gptkit tokenize` from Parquet to verified shards against gigatoken in memory, tiktoken, tokenizers and datatrove."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import corpora
+import peers
+from measure import now, table
+
+TIMES = 5
+SAMPLE = 1_500  # documents, for the slow ones
+BPE = "bpe/encoder.json"
+HERE = Path(__file__).parent
+
+
+def gptkit(*arguments: str | Path, cores: set[int]) -> float:
+    """Runs a command; gives its seconds, start-up included. Raises SystemExit where it fails."""
+    command = [sys.executable, "-m", "gptkit", *map(str, arguments)]
+    started = now()
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=lambda: os.sched_setaffinity(0, cores))
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}\n{done.stderr.strip()}")
+    return now() - started
+
+
+def tokenize(documents: Path, output: Path, workers: int, cores: set[int]) -> dict[str, Any]:
+    """Encodes with GPT-2's tokenizer; gives seconds of the command and of its phases, and the manifest."""
+    options = ("--workers", str(workers), "--tokenizer", corpora.data(BPE), "--validation", "0", "--quiet")
+    seconds = gptkit("tokenize", documents, "-o", output, *options, cores=cores)
+    manifest = json.loads((output / "manifest.json").read_text())
+    return {"seconds": seconds, "phases": manifest["run"]["phase_seconds"], "manifest": manifest, "output": output}
+
+
+def best_of(documents: Path, folder: Path, workers: int, cores: set[int], times: int = TIMES) -> dict[str, Any]:
+    """The fastest of several runs."""
+    name = f"{documents.stem}-{workers}-{len(cores)}"
+    return min(
+        (tokenize(documents, folder / f"{name}-{turn}", workers, cores) for turn in range(times)),
+        key=lambda run: run["seconds"],
+    )
+
+
+def in_memory(documents: Path, tokenizer: Path, folder: Path) -> dict[str, Any]:
+    """gigatoken's own rate, each time in a new process: its cache of words is empty."""
+    command = [sys.executable, str(HERE / "peer_tokenize.py"), "gigatoken", str(documents), str(tokenizer), str(folder)]
+    runs = [json.loads(subprocess.run(command, capture_output=True, check=True).stdout) for _ in range(TIMES)]
+    return min(runs, key=lambda run: run["seconds"])
+
+
+def write(rows: list[dict[str, Any]], copies: int, path: Path) -> Path:
+    """The documents so many times, under other ids."""
+    return corpora.write(
+        [{"id": f"{row['id']}-{copy}", "text": row["text"]} for copy in range(copies) for row in rows], path
+    )
+
+
+def report(folder: Path, copies: int, cores: set[int]) -> None:
+    """Prints the rates on one core, and what a second worker brings on `copies` times as much text."""
+    rows = [*corpora.rows(corpora.MIXED), *corpora.rows("text/books.jsonl.zst")]
+    some = corpora.sample(rows, SAMPLE)
+    size, sample_size = (corpora.size(row["text"] for row in each) for each in (rows, some))
+    documents, sample = write(rows, 1, folder / "documents.parquet"), write(some, 1, folder / "sample.parquet")
+    one = {max(cores)}
+    tokenizer = tokenize(sample, folder / "compiled", 0, one)["output"] / "tokenizer.json"
+    ours = best_of(documents, folder, 0, one)
+    verify = gptkit("tokens", "verify", ours["output"], cores=one)
+    base = in_memory(documents, tokenizer, folder)
+    inside = sum(ours["phases"].values())
+    print(f"## {len(rows):,} documents, {size:.1f} MB of text, {base['tokens']:,} tokens, one core\n")
+    found = [
+        ("gigatoken in memory", base["seconds"], size),
+        ("gptkit tokenize: phases", inside, size),
+        ("gptkit tokenize: whole command", ours["seconds"], size),
+    ]
+    for name, where, megabytes in (
+        ("tiktoken", documents, size),
+        ("tokenizers", sample, sample_size),
+        ("datatrove", sample, sample_size),
+    ):
+        takes = corpora.data(BPE).parent if name == "tiktoken" else tokenizer
+        run = peers.run("peer_tokenize.py", name, where, takes, folder / name)
+        assert name != "tiktoken" or run["tokens"] == base["tokens"] == ours["manifest"]["facts"]["tokens"]["train"]
+        found.append((f"{name}, {megabytes:.1f} MB", run["seconds"], megabytes))
+    rates = [megabytes / seconds for _, seconds, megabytes in found]
+    head = ("", "seconds", "MB/s", "of gigatoken's rate", "gptkit is faster by: phases", "whole command")
+    lines = [
+        (name, seconds, rate, rate / rates[0], rates[1] / rate, rates[2] / rate)
+        for (name, seconds, _), rate in zip(found, rates, strict=True)
+    ]
+    print(table(head, lines))
+    print("Phases, seconds: " + ", ".join(f"{name} {each:.2f}" for name, each in ours["phases"].items()))
+    print(f"gptkit tokens verify of the result, start-up included: {verify:.2f} s\n")
+    if len(cores) > 1:
+        _workers(rows, copies, size, tokenizer, folder, cores)
+
+
+def _workers(
+    rows: list[dict[str, Any]], copies: int, size: float, tokenizer: Path, folder: Path, cores: set[int]
+) -> None:
+    documents = write(rows, copies, folder / "copies.parquet")
+    base = in_memory(documents, tokenizer, folder)
+    runs = [best_of(documents, folder, workers, cores, 3) for workers in (1, 2)]
+    print(f"## One and two workers: the same {copies} times, {copies * size:.0f} MB, on {len(cores)} cores\n")
+    lines = [
+        (f"{workers} workers", run["seconds"], sum(run["phases"].values()), run["phases"]["encode"])
+        for workers, run in zip((1, 2), runs, strict=True)
+    ]
+    faster = [alone / both for alone, both in zip(lines[0][1:], lines[1][1:], strict=True)]
+    print(table(("", "whole command, s", "phases, s", "encode, s"), [*lines, ("faster by", *faster)]))
+    print(f"Equal digests: {runs[0]['manifest']['digest'] == runs[1]['manifest']['digest']}.")
+    print(f"gigatoken in memory on this text, one thread, its cache warm after the first copy: {base['seconds']:.2f} s")
