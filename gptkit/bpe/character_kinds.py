@@ -3,10 +3,14 @@
 The library brings its own version of Unicode, which is another than Python's: it is asked for each class.
 """
 
+import contextlib
 import functools
+import importlib.metadata
 
 import numpy as np
 
+from gptkit.data.arrays import load_array, save_array
+from gptkit.kernels.jit import CACHE
 from gptkit.kernels.pretokens import BREAK, CODES, LOWER, MARK, NUMBER, OTHER, SPACE, UNCASED, UPPER
 
 CLASSES = {
@@ -23,10 +27,22 @@ SURROGATES = (0xD800, 0xE000)  # no text has them
 
 @functools.cache
 def character_kinds() -> np.ndarray:
-    """uint8 [CODES]: the kind of each character (kernels.pretokens). Computed once in a process, in about a second.
+    """uint8 [CODES]: the kind of each character (kernels.pretokens). Nothing writes to it.
 
-    Nothing writes to it.
+    The library is asked once, for about a second; the answer is kept beside the compiled kernels.
     """
+    kept = CACHE.parents[1] / f"character-kinds-{importlib.metadata.version('tokenizers')}.npy"
+    with contextlib.suppress(OSError, ValueError, EOFError):  # it is not there, or damaged
+        known = load_array(kept)
+        if known.dtype == np.uint8 and known.shape == (CODES,):
+            return known
+    found = _ask()
+    with contextlib.suppress(OSError):  # no home to write to
+        save_array(kept, found)
+    return found
+
+
+def _ask() -> np.ndarray:
     codes = np.concatenate([np.arange(SURROGATES[0]), np.arange(SURROGATES[1], CODES)])
     # neighbours of one class are one piece, so that each class need only be asked for the pieces' first characters
     runs = np.array(_pieces("|".join(f"{expression}+" for expression in CLASSES.values()), "isolated", codes))

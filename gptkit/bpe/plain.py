@@ -1,7 +1,6 @@
 """The copy of a tokenizer that text is encoded with: no text makes one of its special tokens."""
 
 import copy
-from collections.abc import Set
 from typing import Any
 
 from gptkit.data.vocabulary import special_tokens
@@ -22,7 +21,12 @@ def without_special_tokens(config: dict[str, Any]) -> dict[str, Any]:
     vocabulary |= {token["content"]: token["id"] for token in added}
     model |= {"vocab": vocabulary, "unk_token": unknown, "dropout": None}  # dropout is for training, and at random
     if hidden & config["model"]["vocab"].keys():
-        model["merges"] = [merge for merge in model["merges"] if not _touches(merge, hidden)]
+        pairs = (halves(merge) if isinstance(merge, str) else merge for merge in model["merges"])
+        model["merges"] = [
+            [first, second]
+            for first, second in pairs
+            if first not in hidden and second not in hidden and first + second not in hidden
+        ]
     return {
         **config,
         "added_tokens": added,
@@ -37,8 +41,3 @@ def halves(merge: str | list[str]) -> tuple[str, str]:
     """The two tokens of a merge, which older files write as one string. Raises ValueError where there are not two."""
     first, second = merge.split(" ") if isinstance(merge, str) else merge
     return first, second
-
-
-def _touches(merge: str | list[str], hidden: Set[str]) -> bool:
-    first, second = halves(merge)
-    return first in hidden or second in hidden or first + second in hidden

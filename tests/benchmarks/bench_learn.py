@@ -3,7 +3,8 @@
     python tests/benchmarks/bench_learn.py [--patterns gpt2,cl100k,o200k] [--sizes 20,100] [--times 3]
 
 Documents: so many megabytes of text/mixed, as Parquet; 32,768 tokens. gptkit's seconds are those of the
-command's phases that learn (lengths, count, learn: reading the file, writing tokenizer.json); the best of
+command's phases that learn (count, learn: loading, reading the file, writing tokenizer.json), in its own process
+for one thread and in two workers for two; the best of
 several runs, after one that compiles. The libraries run once, tokenizers' BpeTrainer from texts in memory. One
 thread is bound to one core; two have all cores. Each line says whether the merges are those of gptkit.
 
@@ -45,7 +46,20 @@ def start(command: Sequence[str | Path | int], threads: int) -> None:
 def gptkit(documents: Path, pattern: str, threads: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         options = ["--vocab-size", TOKENS, "--pattern", pattern, "--learn-bytes", 0, "--validation", 0, "--quiet"]
-        start(["-m", "gptkit", "tokenize", documents, "-o", f"{folder}/t", "--workers", threads, *options], threads)
+        start(
+            [
+                "-m",
+                "gptkit",
+                "tokenize",
+                documents,
+                "-o",
+                f"{folder}/t",
+                "--workers",
+                threads if threads > 1 else 0,
+                *options,
+            ],
+            threads,
+        )
         phases = json.loads(Path(folder, "t", "manifest.json").read_text())["run"]["phase_seconds"]
         merges = json.loads(Path(folder, "t", "tokenizer.json").read_text())["model"]["merges"]
     found = {name: phases[name] for name in LEARNING if name in phases}

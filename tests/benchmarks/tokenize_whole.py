@@ -59,57 +59,54 @@ def write(rows: list[dict[str, Any]], copies: int, path: Path) -> Path:
 
 
 def report(folder: Path, copies: int, cores: set[int]) -> None:
-    """Prints the rates on one core, and what a second worker brings on `copies` times as much text."""
+    """Prints the rates on one core, once and on `copies` times as much text, and what a second worker brings there."""
     rows = [*corpora.rows(corpora.MIXED), *corpora.rows("text/books.jsonl.zst")]
     some = corpora.sample(rows, SAMPLE)
     size, sample_size = (corpora.size(row["text"] for row in each) for each in (rows, some))
-    documents, sample = write(rows, 1, folder / "documents.parquet"), write(some, 1, folder / "sample.parquet")
+    sample = write(some, 1, folder / "sample.parquet")
     one = {max(cores)}
     tokenizer = tokenize(sample, folder / "compiled", 0, one)["output"] / "tokenizer.json"
-    ours = best_of(documents, folder, 0, one)
-    verify = gptkit("tokens", "verify", ours["output"], cores=one)
-    base = in_memory(documents, tokenizer, folder)
-    inside = sum(ours["phases"].values())
-    print(f"## {len(rows):,} documents, {size:.1f} MB of text, {base['tokens']:,} tokens, one core\n")
-    found = [
-        ("gigatoken in memory", base["seconds"], size),
-        ("gptkit tokenize: phases", inside, size),
-        ("gptkit tokenize: whole command", ours["seconds"], size),
-    ]
+    found = []
+    for times in (1, copies):
+        documents = write(rows, times, folder / f"times-{times}.parquet")
+        base = in_memory(documents, tokenizer, folder)
+        ours = best_of(documents, folder, 0, one, TIMES if times == 1 else 3)
+        assert ours["manifest"]["facts"]["tokens"]["train"] == base["tokens"]
+        megabytes = times * size
+        for name, seconds in (
+            ("gigatoken, in memory", base["seconds"]),
+            ("gptkit tokenize, its phases", sum(ours["phases"].values())),
+            ("gptkit tokenize, the whole command", ours["seconds"]),
+        ):
+            found.append((f"{name}: {megabytes:,.0f} MB", seconds, megabytes / seconds))
+        found[-3:] = [(*line, line[2] / found[-3][2]) for line in found[-3:]]
+        if times == 1:
+            verify = gptkit("tokens", "verify", ours["output"], cores=one)
     for name, where, megabytes in (
-        ("tiktoken", documents, size),
+        ("tiktoken", folder / "times-1.parquet", size),
         ("tokenizers", sample, sample_size),
         ("datatrove", sample, sample_size),
     ):
         takes = corpora.data(BPE).parent if name == "tiktoken" else tokenizer
-        run = peers.run("peer_tokenize.py", name, where, takes, folder / name)
-        assert name != "tiktoken" or run["tokens"] == base["tokens"] == ours["manifest"]["facts"]["tokens"]["train"]
-        found.append((f"{name}, {megabytes:.1f} MB", run["seconds"], megabytes))
-    rates = [megabytes / seconds for _, seconds, megabytes in found]
-    head = ("", "seconds", "MB/s", "of gigatoken's rate", "gptkit is faster by: phases", "whole command")
-    lines = [
-        (name, seconds, rate, rate / rates[0], rates[1] / rate, rates[2] / rate)
-        for (name, seconds, _), rate in zip(found, rates, strict=True)
-    ]
-    print(table(head, lines))
-    print("Phases, seconds: " + ", ".join(f"{name} {each:.2f}" for name, each in ours["phases"].items()))
-    print(f"gptkit tokens verify of the result, start-up included: {verify:.2f} s\n")
+        seconds = peers.run("peer_tokenize.py", name, where, takes, folder / name)["seconds"]
+        rate = megabytes / seconds
+        faster = [f"{line[2] / rate:.1f}" for line in found if line[0].startswith("gptkit")]
+        found.append((f"{name}: {megabytes:,.1f} MB", seconds, rate, f"gptkit is faster by {', '.join(faster)}"))
+    print(f"## {len(rows):,} documents, {size:.1f} MB of text, once and {copies} times; one core, one process\n")
+    print(table(("", "seconds", "MB/s", "of gigatoken's rate"), found))
+    print("The factors are those of the lines of gptkit above, in order.")
+    print(f"gptkit tokens verify, start-up included: {verify:.2f} s for the {size:.0f} MB\n")
     if len(cores) > 1:
-        _workers(rows, copies, size, tokenizer, folder, cores)
+        _workers(folder / f"times-{copies}.parquet", copies * size, folder, cores)
 
 
-def _workers(
-    rows: list[dict[str, Any]], copies: int, size: float, tokenizer: Path, folder: Path, cores: set[int]
-) -> None:
-    documents = write(rows, copies, folder / "copies.parquet")
-    base = in_memory(documents, tokenizer, folder)
+def _workers(documents: Path, megabytes: float, folder: Path, cores: set[int]) -> None:
     runs = [best_of(documents, folder, workers, cores, 3) for workers in (1, 2)]
-    print(f"## One and two workers: the same {copies} times, {copies * size:.0f} MB, on {len(cores)} cores\n")
+    print(f"## One and two workers: {megabytes:,.0f} MB on {len(cores)} cores\n")
     lines = [
-        (f"{workers} workers", run["seconds"], sum(run["phases"].values()), run["phases"]["encode"])
+        (f"{workers} workers", run["seconds"], run["phases"]["encode"], run["phases"]["assemble"])
         for workers, run in zip((1, 2), runs, strict=True)
     ]
     faster = [alone / both for alone, both in zip(lines[0][1:], lines[1][1:], strict=True)]
-    print(table(("", "whole command, s", "phases, s", "encode, s"), [*lines, ("faster by", *faster)]))
-    print(f"Equal digests: {runs[0]['manifest']['digest'] == runs[1]['manifest']['digest']}.")
-    print(f"gigatoken in memory on this text, one thread, its cache warm after the first copy: {base['seconds']:.2f} s")
+    print(table(("", "whole command, s", "encode, s", "assemble, s"), [*lines, ("faster by", *faster)]))
+    print(f"Equal digests: {runs[0]['manifest']['digest'] == runs[1]['manifest']['digest']}")

@@ -105,3 +105,12 @@ def test_a_long_run_is_one_piece(name: str) -> None:
 
 def test_chunks_are_cut_at_ascii_white_space() -> None:
     assert split(["a\xa0b  c\r\n\td", "", "e"], CHUNKS) == ["a\xa0b", "  ", "c", "\r\n\t", "d", "e"]
+
+
+def test_a_damaged_copy_of_the_kinds_is_made_again(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("gptkit.bpe.character_kinds.CACHE", tmp_path / "a" / "b")
+    first = character_kinds.__wrapped__()
+    (kept,) = tmp_path.glob("*.npy")
+    kept.write_bytes(kept.read_bytes()[:1000])
+    assert np.array_equal(character_kinds.__wrapped__(), first)
+    assert np.array_equal(np.load(kept, allow_pickle=False), first)
