@@ -33,7 +33,7 @@ def run(sources: Sequence[str], output: Path, settings: TokenizeSettings, runtim
     corpus = open_corpus(sources, runtime.limit)
     inputs = [known_by_plan(entry) for entry in corpus.digests] + tokenizer_input(given)
     with Stage("tokenize", VERSION, settings, inputs, output, runtime) as stage:
-        what = f"{corpus.documents:,} documents, {corpus.bytes / 1e6:,.1f} MB, on {runtime.pool.workers} workers"
+        what = f"{corpus.documents:,} documents of {corpus.weight / 1e6:,.1f} MB, on {runtime.pool.workers} workers"
         if stage.finished or not stage.begin(what):
             return stage.finished
         where = ", ".join(sources)
