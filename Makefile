@@ -25,7 +25,7 @@ bench: $(READY)
 	for script in tests/benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
 clean:
-	rm -rf $(VENV) .venv-peers .venv-peers-daft quickstart commoncrawl build dist
+	rm -rf $(VENV) .venv-peers .venv-peers-daft .venv-peers-shards quickstart commoncrawl gpt3-mixture build dist
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

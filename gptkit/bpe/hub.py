@@ -26,14 +26,19 @@ def download(name: str, forms: Sequence[Sequence[str]]) -> Path:
         siblings = HfApi().model_info(name, timeout=SECONDS).siblings or []
         there = {sibling.rfilename for sibling in siblings}
         forms = [form for form in forms if there.issuperset(form)]
-    except Exception as error:  # whatever the libraries below it raise
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:REASON_CHARACTERS]
+    except Exception as error:  # the hub's own, those of httpx below it, and OSError: each means that it has no answer
+        reason = _reason(error)
     for form in forms:
         try:
             paths = [Path(hf_hub_download(name, file, local_files_only=bool(reason))) for file in form]
             return paths[0]
-        except Exception as error:
-            reason = reason or (str(error).strip().splitlines() or [type(error).__name__])[0][:REASON_CHARACTERS]
+        except Exception as error:  # the same, or the file is not in the cache: the next form is tried
+            reason = reason or _reason(error)
     if reason:
         raise GptkitError(f"{name}: no such file, and no model of this name can be had from the hub ({reason})")
     raise GptkitError(f"{name}: this model of the hub has no tokenizer.json, nor a vocabulary and merges")
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what an error says."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:REASON_CHARACTERS]

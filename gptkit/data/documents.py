@@ -26,17 +26,11 @@ class Documents:
     files: list[InputFile]
     rows: list[int]  # of each file
     digest: str
-    source: str  # the one source that was asked for; empty for all
     path: str
 
     def as_input(self) -> dict[str, Any]:
         """The input as a plan names it."""
-        return {"digest": self.digest, "source": self.source, "path": self.path}
-
-    @property
-    def bytes(self) -> int:
-        """Bytes on disk."""
-        return sum(file.bytes for file in self.files)
+        return {"digest": self.digest, "path": self.path}
 
     def limited(self, limit: int | None) -> list[tuple[InputFile, int]]:
         """Each file with the rows to read of it, up to `limit` rows in all; files beyond it are left out."""
@@ -50,11 +44,8 @@ class Documents:
         return chosen
 
 
-def open_documents(path: str, source: str = "") -> Documents:
-    """Opens a stage's output folder (all of it, or the shards of one source) or a Parquet file.
-
-    Raises GptkitError where it is neither, or the source is not there.
-    """
+def open_documents(path: str) -> Documents:
+    """Opens a stage's output folder or a Parquet file. Raises GptkitError where it is neither."""
     if ADDRESS.match(path):
         raise GptkitError(f"{shown(path)}: is an address; gptkit clean reads these")
     if not Path(path).is_file():
@@ -63,12 +54,8 @@ def open_documents(path: str, source: str = "") -> Documents:
     unfit = next((file for file in found if file.format != "parquet"), None)
     if unfit is not None:
         raise GptkitError(f"{path}: is not documents in Parquet ({unfit.relative}); gptkit clean makes them")
-    sources = sorted({file.source for file in found})
-    if source and source not in sources:
-        raise GptkitError(f"{path}: has no source '{source}'; it has {', '.join(sources)}")
-    files = [file for file in found if source in ("", file.source)]
-    rows = [parquet.open_file(file.path).metadata.num_rows for file in files]
-    return Documents(files, rows, digest, source, path)
+    rows = [parquet.open_file(file.path).metadata.num_rows for file in found]
+    return Documents(found, rows, digest, path)
 
 
 def schema_of(files: Sequence[InputFile]) -> pa.Schema:

@@ -9,6 +9,7 @@ bytes are: a hash only says where to look.
 
 import numpy as np
 
+from gptkit.kernels.eight_bytes import eight_bytes
 from gptkit.kernels.jit import helper, routine
 from gptkit.kernels.words import HASH_MULTIPLIER, hash_bytes
 
@@ -26,19 +27,9 @@ def table_size(entries):
 
 
 @helper
-def _eight_bytes(text, place):
-    """text[place : place + 8] as a number, first byte lowest. LLVM makes one load of it (with unsigned indices)."""
-    place = np.uint64(place)
-    block = np.uint64(0)
-    for index in range(8):
-        block |= np.uint64(text[place + np.uint64(index)]) << np.uint64(8 * index)
-    return block
-
-
-@helper
 def _same_bytes(text, first, second, length):
     while length >= 8:
-        if _eight_bytes(text, first) != _eight_bytes(text, second):
+        if eight_bytes(text, first) != eight_bytes(text, second):
             return False
         first, second, length = first + 8, second + 8, length - 8
     while length > 0 and text[first] == text[second]:
@@ -51,7 +42,7 @@ def _hash(content, start, end):
     """What `hash_bytes` gives for content[start:end]; it may read the PADDING bytes after that."""
     value = np.uint64(end - start)
     while start < end:
-        block = _eight_bytes(content, start)
+        block = eight_bytes(content, start)
         if end - start < 8:
             block &= (np.uint64(1) << np.uint64(8 * (end - start))) - np.uint64(1)
         value = (value ^ block) * np.uint64(HASH_MULTIPLIER)
@@ -62,8 +53,8 @@ def _hash(content, start, end):
 
 @helper
 def _window_key(content, place):
-    high = _eight_bytes(content, place + 8)
-    return _eight_bytes(content, place) * np.uint64(HASH_MULTIPLIER) ^ (high ^ high >> np.uint64(31))
+    high = eight_bytes(content, place + 8)
+    return eight_bytes(content, place) * np.uint64(HASH_MULTIPLIER) ^ (high ^ high >> np.uint64(31))
 
 
 @helper

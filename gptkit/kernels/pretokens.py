@@ -6,12 +6,8 @@ bits below. The expressions stand in `bpe.patterns`; in them a letter is \\p{L},
 space \\s.
 """
 
-import numpy as np
-import pyarrow as pa
-
 from gptkit.kernels.characters import decode
-from gptkit.kernels.columns import string_arrays
-from gptkit.kernels.jit import helper, kernel
+from gptkit.kernels.jit import helper
 
 CODES = 0x110000
 
@@ -243,22 +239,3 @@ def piece_end(text, place, end, kinds, pattern):
     if pattern == O200K:
         return o200k_end(text, place, end, kinds)
     return chunk_end(text, place, end)
-
-
-@kernel
-def _piece_ends(text, starts, kinds, pattern, ends):
-    found = 0
-    for row in range(len(starts) - 1):
-        place, end = starts[row], starts[row + 1]
-        while place < end:
-            place = piece_end(text, place, end, kinds, pattern)
-            ends[found] = place
-            found += 1
-    return found
-
-
-def piece_ends(texts: pa.Array, kinds: np.ndarray, pattern: int) -> tuple[np.ndarray, np.ndarray]:
-    """The bytes of a string column (uint8), and where each piece of its texts ends in them (int64 [pieces])."""
-    text, starts = string_arrays(texts)
-    ends = np.empty(starts[-1] - starts[0], np.int64)
-    return text, ends[: _piece_ends(text, starts, kinds, pattern, ends)]

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from gptkit.kernels.jit import helper, kernel
+from gptkit.kernels.eight_bytes import eight_bytes
+from gptkit.kernels.jit import kernel
 
 PAGE = 7  # bits of a code point within a page
 LAST = 0x110000
@@ -24,15 +25,6 @@ def pages_of(ranges):
     return numbers, np.concatenate([np.zeros((1, 1 << PAGE), np.bool_), pages[some]])
 
 
-@helper
-def _eight_bytes(text, place):
-    """text[place : place + 8] as a number. LLVM makes one load of it (with unsigned indices)."""
-    block = np.uint64(0)
-    for index in range(8):
-        block |= np.uint64(text[place + np.uint64(index)]) << np.uint64(8 * index)
-    return block
-
-
 @kernel
 def rows_with(content, starts, numbers, members):
     """bool [rows]: whether a text (UTF-8: uint8, and int64 [rows + 1]) has a character of the set (`pages_of`)."""
@@ -42,8 +34,8 @@ def rows_with(content, starts, numbers, members):
         while place < end:
             if place + 32 <= end:
                 at = np.uint64(place)
-                either = _eight_bytes(content, at) | _eight_bytes(content, at + np.uint64(8))
-                either |= _eight_bytes(content, at + np.uint64(16)) | _eight_bytes(content, at + np.uint64(24))
+                either = eight_bytes(content, at) | eight_bytes(content, at + np.uint64(8))
+                either |= eight_bytes(content, at + np.uint64(16)) | eight_bytes(content, at + np.uint64(24))
                 if either & np.uint64(HIGH) == np.uint64(0):
                     place += 32
                     continue

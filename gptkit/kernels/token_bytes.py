@@ -5,7 +5,8 @@ Nearly all tokens have at most eight bytes, which are compared as one number.
 
 import numpy as np
 
-from gptkit.kernels.jit import helper, kernel
+from gptkit.kernels.eight_bytes import eight_bytes
+from gptkit.kernels.jit import kernel
 
 SHORT = 8  # bytes
 LONG = 255  # the length of tokens that are not short
@@ -14,24 +15,15 @@ LONG = 255  # the length of tokens that are not short
 def token_table(pieces):
     """What `first_mismatch` knows of the tokens, each given as bytes.
 
-    Returns firsts, uint64 [vocabulary]: the first SHORT bytes of each token, the first byte highest; lengths, uint8
+    Returns firsts, uint64 [vocabulary]: the first SHORT bytes of each token, the last one highest; lengths, uint8
     [vocabulary], LONG for all that are longer than SHORT; begins, int64 [vocabulary + 1], and row, uint8: the bytes
     of all tokens, token behind token.
     """
     sizes = np.array([len(piece) for piece in pieces], np.int64)
     begins = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
-    firsts = np.frombuffer(b"".join(piece[:SHORT].rjust(SHORT, b"\0") for piece in pieces), ">u8").astype(np.uint64)
+    firsts = np.frombuffer(b"".join(piece[:SHORT].rjust(SHORT, b"\0") for piece in pieces), "<u8").astype(np.uint64)
     lengths = np.where(sizes > SHORT, LONG, sizes).astype(np.uint8)
     return firsts, lengths, begins, np.frombuffer(b"".join(pieces), np.uint8)
-
-
-@helper
-def _eight_bytes(text, place):
-    """text[place : place + 8] as a number, the first byte highest. LLVM makes one load of it (with unsigned indices)."""
-    block = np.uint64(0)
-    for index in range(8):
-        block |= np.uint64(text[place + np.uint64(index)]) << np.uint64(56 - 8 * index)
-    return block
 
 
 @kernel
@@ -54,7 +46,7 @@ def first_mismatch(ids, starts, content, places, firsts, lengths, begins, row):
             if length <= SHORT and place <= last:
                 if length == 0 or length > end - place:
                     return document
-                if _eight_bytes(content, np.uint64(place)) >> np.uint64(8 * (SHORT - length)) != firsts[token]:
+                if eight_bytes(content, place) << np.uint64(8 * (SHORT - length)) != firsts[token]:
                     return document
             else:
                 begin = begins[token]

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from gptkit.kernels.columns import string_arrays
+from gptkit.kernels.eight_bytes import eight_bytes
 from gptkit.kernels.jit import helper, kernel
 from gptkit.kernels.pretokens import piece_end
 
@@ -26,15 +27,13 @@ WORDS, BYTES = 0, 1  # what `used` counts
 @helper
 def load(text, place, size):
     """Up to eight bytes as a number, the first one lowest."""
+    if size >= 8:
+        return eight_bytes(text, place)
+    if place + 8 <= len(text):
+        return eight_bytes(text, place) & ((np.uint64(1) << np.uint64(8 * size)) - np.uint64(1))
     value = np.uint64(0)
-    if size >= 8 or place + 8 <= len(text):
-        for index in range(8):
-            value |= np.uint64(text[place + index]) << np.uint64(8 * index)
-        if size < 8:
-            value &= (np.uint64(1) << np.uint64(8 * size)) - np.uint64(1)
-    else:
-        for index in range(size):
-            value |= np.uint64(text[place + index]) << np.uint64(8 * index)
+    for index in range(size):
+        value |= np.uint64(text[place + index]) << np.uint64(8 * index)
     return value
 
 

@@ -24,8 +24,9 @@ from gptkit.errors import InputError, UsageError
 from gptkit.mixture.keys import draw_keys, order_keys, weighs
 from gptkit.mixture.settings import MixSettings, Unit
 from gptkit.mixture.sources import Source, weight_field
+from gptkit.sampling.asks import By
 from gptkit.sampling.prefix import Cut, shortest_prefix
-from gptkit.sampling.shares import By, Share, decided_by, shares
+from gptkit.sampling.shares import Share, decided_by, shares
 
 if TYPE_CHECKING:
     from gptkit.bpe.encoder import Encoder

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 Unit = Literal["tokens", "bytes", "documents"]
-By = Literal["weights", "epochs"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,9 @@ class MixSettings:
     unit: Annotated[
         Unit | None, "What weights are shares of; by default tokens with --tokenizer, else bytes of text."
     ] = None
-    by: Annotated[By, "What decides where sources have both; the other one that follows is shown."] = "weights"
+    by: Annotated[
+        Literal["weights", "epochs"], "What decides where sources have both; the other one that follows is shown."
+    ] = "weights"
     weight_by: Annotated[
         str | None, "Draw documents with a larger number in this column sooner (without replacement).", "column"
     ] = None

@@ -19,7 +19,7 @@ from gptkit.mixture.scatter import ADDED, KEY, GatherTask, ScatterTask, gather, 
 from gptkit.mixture.settings import MixSettings
 from gptkit.mixture.sources import Source, common_schema, open_sources
 from gptkit.mixture.table import lines
-from gptkit.sampling.shares import By
+from gptkit.sampling.asks import By
 
 VERSION = 2
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from gptkit.mixture.draw import Drawn, Measured
-from gptkit.mixture.settings import By, MixSettings
+from gptkit.mixture.settings import MixSettings
+from gptkit.sampling.asks import By
 from gptkit.sampling.shares import disagreements
 
 EPOCHS = 4.0  # up to which repeating text is about as good as new text (Muennighoff et al., 2023)

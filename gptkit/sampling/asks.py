@@ -2,7 +2,9 @@
 
 import dataclasses
 import re
+from typing import Literal
 
+By = Literal["weights", "epochs"]
 LEAST, MOST = 1e-12, 1e12  # of a weight or epochs: what is beyond them is a slip
 ARGUMENT = re.compile(r"([A-Za-z0-9_.-]+)=([^:]+):(.+)", re.DOTALL)
 
@@ -14,6 +16,10 @@ class Ask:
     name: str
     weight: float | None = None
     epochs: float | None = None
+
+    def amount(self, by: By) -> float | None:
+        """The weight, or the epochs."""
+        return self.weight if by == "weights" else self.epochs
 
 
 def read_ask(argument: str) -> tuple[Ask, str] | None:

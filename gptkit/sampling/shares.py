@@ -3,11 +3,9 @@
 import dataclasses
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Literal
 
-from gptkit.sampling.asks import Ask
+from gptkit.sampling.asks import Ask, By
 
-By = Literal["weights", "epochs"]
 TOLERANCE = 0.1  # by how much of itself what was asked may differ from what follows, before it is said to disagree
 
 
@@ -27,7 +25,7 @@ def decided_by(asks: Sequence[Ask], by: By) -> By:
     """
     if by == "weights" and all(ask.weight is None for ask in asks):
         by = "epochs"
-    without = next((ask.name for ask in asks if (ask.weight if by == "weights" else ask.epochs) is None), None)
+    without = next((ask.name for ask in asks if ask.amount(by) is None), None)
     if without is not None:
         lacks, instead = (
             ("a weight", "give every source a weight, or every source epochs")
@@ -44,7 +42,7 @@ def shares(asks: Sequence[Ask], sizes: Sequence[int], budget: int | None, by: By
     By weights: in proportion to them; without a budget as much as repeats no source. By epochs: in
     proportion to epochs times size; without a budget just the epochs asked for.
     """
-    given = [Fraction(ask.weight if by == "weights" else ask.epochs) for ask in asks]  # type: ignore[arg-type]
+    given = [Fraction(amount) for ask in asks if (amount := ask.amount(by)) is not None]
     if by == "epochs":
         given = [epochs * size for epochs, size in zip(given, sizes, strict=True)]
     if budget is not None:

@@ -33,17 +33,16 @@ REFERENCE_BYTES = 20_000_000  # of the training text; byte n-grams are counted i
 DIGITS = 6  # of the figures among the facts
 
 
-def run(data: Path | Sequence[str], output: Path, settings: TrainSettings, runtime: Runtime) -> Manifest | None:
+def run(data: Sequence[str], output: Path, settings: TrainSettings, runtime: Runtime) -> Manifest | None:
     """Trains a model on the "train" split of token folders and measures it on "validation".
 
-    `data` is one folder, or `NAME=WEIGHT:TOKENS` for each of several, whose sequences are taken in
+    `data` names one folder, or `NAME=WEIGHT:TOKENS` for each of several, whose sequences are taken in
     proportion to the weights. Trains in this process, without the pool. A run that was stopped goes
     on from its last checkpoint and ends in the same weights, bit by bit, on the same machine. Gives
     None for a dry run. Raises GptkitError or UsageError for tokens or sizes that cannot be trained on.
     """
     check_preset(settings.model)
-    arguments = (str(data),) if isinstance(data, Path) else tuple(data)
-    sources = open_sources(arguments)
+    sources = open_sources(data)
     folder = sources[0].folder  # for what all share: the tokenizer
     vocab_size, end_of_text = folder.manifest.facts["vocab_size"], folder.manifest.facts["end_of_text"]
     config = dataclasses.replace(preset(settings.model, vocab_size, settings.context), dropout=settings.dropout)
@@ -64,7 +63,7 @@ def run(data: Path | Sequence[str], output: Path, settings: TrainSettings, runti
         if validation:
             held_out = HeldOut(np.concatenate(validation), bytes_per_token(folder.tokenizer_path), end_of_text)
             if settings.reference:
-                texts = Texts(arguments, settings.validate_tokens, config.context)
+                texts = Texts(tuple(data), settings.validate_tokens, config.context)
                 (reference,) = stage.phase("reference", measure_reference, [texts])
                 say(f"validation text, bits per byte to beat: {_in_words(reference)}")
         # a run goes on only as the run it was: what it is, and how it computes

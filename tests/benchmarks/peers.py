@@ -4,9 +4,9 @@
     python tests/benchmarks/peers.py SCRIPT [ARGUMENT…] runs a script in it
 
 Peers pin versions that clash with gptkit's, and some with one another, so they live in `.venv-peers`
-below the repository (700 MB, half a minute) and in `.venv-peers-daft` (daft needs an older pyarrow),
-made from peers.txt and peers-daft.txt when they are missing or older than the list. GPTKIT_PEERS and
-GPTKIT_PEERS_DAFT name other environments' Pythons. datatrove's WARC reader needs libmagic (Debian: libmagic1).
+below the repository (700 MB, half a minute), in `.venv-peers-daft` (daft needs an older pyarrow) and in
+`.venv-peers-shards` (Megatron-core needs torch), made from the lists of their names when they are missing or
+older. GPTKIT_PEERS, GPTKIT_PEERS_DAFT and GPTKIT_PEERS_SHARDS name other environments' Pythons. datatrove's WARC reader needs libmagic (Debian: libmagic1).
 """
 
 import json

@@ -155,7 +155,7 @@ def expected(original, kind, texts):
 def test_ids_are_those_of_tokenizers(encoder, original, kind, source):
     texts = source()
     if not texts:
-        pytest.skip("the data folder is not there")
+        pytest.skip("needs the data folder: GPTKIT_SHARED, or ../shared beside the repository")
     found, right = rows(encoder, texts), expected(original, kind, texts)
     assert next((text for text, row, ids in zip(texts, found, right, strict=True) if row != ids), None) is None
     encoder.check(texts[:50], [None] * 50)

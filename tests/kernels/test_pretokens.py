@@ -7,11 +7,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pretoken_pieces import piece_ends
 from tokenizers import Regex, pre_tokenizers
 
 from gptkit.bpe.character_kinds import character_kinds
 from gptkit.bpe.patterns import EXPRESSIONS
-from gptkit.kernels.pretokens import CHUNKS, CL100K, CODES, GPT2, LETTER, MARK, NUMBER, O200K, SPACE, UPPER, piece_ends
+from gptkit.kernels.pretokens import CHUNKS, CL100K, CODES, GPT2, LETTER, MARK, NUMBER, O200K, SPACE, UPPER
 
 PATTERNS = {"gpt2": GPT2, "cl100k": CL100K, "o200k": O200K}
 SPLITS = {name: pre_tokenizers.Split(Regex(EXPRESSIONS[name]), "isolated") for name in PATTERNS}

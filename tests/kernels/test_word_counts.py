@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
+from pretoken_pieces import piece_ends
 
 from gptkit.bpe.character_kinds import character_kinds
-from gptkit.kernels.pretokens import CHUNKS, GPT2, piece_ends
+from gptkit.kernels.pretokens import CHUNKS, GPT2
 from gptkit.kernels.word_counts import WordCounts
 
 

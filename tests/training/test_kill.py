@@ -47,7 +47,7 @@ for line in sys.stdin:
         calls = [count]
         for module, name in ((os, "fsync"), (os, "replace"), (os, "open"), (os, "unlink"), (os, "rmdir")):
             setattr(module, name, counted(getattr(module, name), calls))
-        run(Path(tokens), Path(output), TrainSettings(**settings), Runtime(Pool(0), Progress(quiet=True)))
+        run([tokens], Path(output), TrainSettings(**settings), Runtime(Pool(0), Progress(quiet=True)))
         os._exit(0)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """

@@ -41,7 +41,7 @@ def test_training_learns_and_says_so(token_folder, tmp_path, runtime):
     settings = dataclasses.replace(
         SMALL, steps=60, batch_tokens=512, micro_batch=None, validate_every=30, reference=True
     )
-    manifest = run(token_folder.folder, tmp_path / "model", settings, runtime)
+    manifest = run([str(token_folder.folder)], tmp_path / "model", settings, runtime)
     log = records(tmp_path / "model")
     losses = [record["loss"] for record in log if "loss" in record]
     assert len(losses) == 60
@@ -54,13 +54,13 @@ def test_training_learns_and_says_so(token_folder, tmp_path, runtime):
     assert 1 < facts["validation_bits_per_byte"] < 6
     assert 1 < facts["reference"]["byte_5gram"] < facts["reference"]["xz_9"] < 6
     assert {shard.kind for shard in manifest.shards} == {"model", "config", "tokenizer"}
-    assert run(token_folder.folder, tmp_path / "model", settings, runtime).digest == manifest.digest
+    assert run([str(token_folder.folder)], tmp_path / "model", settings, runtime).digest == manifest.digest
     assert not (tmp_path / "model" / ".work").exists()
 
 
 def test_the_result_follows_the_settings_and_nothing_else(token_folder, tmp_path, runtime):
     def made(name, **changes):
-        run(token_folder.folder, tmp_path / name, dataclasses.replace(SMALL, **changes), runtime)
+        run([str(token_folder.folder)], tmp_path / name, dataclasses.replace(SMALL, **changes), runtime)
         return weights(tmp_path / name)
 
     first = made("a")
@@ -72,7 +72,7 @@ def test_the_result_follows_the_settings_and_nothing_else(token_folder, tmp_path
 def test_accumulation_computes_the_same_step(token_folder, tmp_path, runtime):
     for size in (1, 4):
         settings = dataclasses.replace(SMALL, steps=2, micro_batch=size)
-        run(token_folder.folder, tmp_path / str(size), settings, runtime)
+        run([str(token_folder.folder)], tmp_path / str(size), settings, runtime)
     one, four = records(tmp_path / "1"), records(tmp_path / "4")
     for left, right in zip(one, four, strict=True):
         assert left["loss"] == pytest.approx(right["loss"], rel=1e-5)
@@ -125,7 +125,7 @@ def test_a_part_of_the_windows_is_a_part_of_the_result(token_folder):
 
 def test_a_dry_run_writes_nothing(token_folder, tmp_path, runtime):
     dry = dataclasses.replace(runtime, dry_run=True)
-    assert run(token_folder.folder, tmp_path / "model", SMALL, dry) is None
+    assert run([str(token_folder.folder)], tmp_path / "model", SMALL, dry) is None
     assert not (tmp_path / "model").exists()
 
 
@@ -142,7 +142,7 @@ def test_a_dry_run_writes_nothing(token_folder, tmp_path, runtime):
 )
 def test_sizes_that_do_not_fit_are_one_line_and_leave_nothing(token_folder, tmp_path, runtime, changes, reason):
     with pytest.raises(GptkitError, match=reason) as caught:
-        run(token_folder.folder, tmp_path / "model", dataclasses.replace(SMALL, **changes), runtime)
+        run([str(token_folder.folder)], tmp_path / "model", dataclasses.replace(SMALL, **changes), runtime)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "model").exists()
 
@@ -151,15 +151,15 @@ def test_bf16_is_refused_where_the_processor_has_none(token_folder, tmp_path, ru
     monkeypatch.setattr("gptkit.training.device._cpu_has_bf16", lambda: False)
     settings = dataclasses.replace(SMALL, device="cpu")
     with pytest.raises(UsageError, match="no bf16"):
-        run(token_folder.folder, tmp_path / "model", dataclasses.replace(settings, dtype="bf16"), runtime)
-    manifest = run(token_folder.folder, tmp_path / "model", dataclasses.replace(settings, dtype="auto"), runtime)
+        run([str(token_folder.folder)], tmp_path / "model", dataclasses.replace(settings, dtype="bf16"), runtime)
+    manifest = run([str(token_folder.folder)], tmp_path / "model", dataclasses.replace(settings, dtype="auto"), runtime)
     assert manifest.facts["dtype"] == "float32"
 
 
 def test_divergence_stops_at_once_and_keeps_the_checkpoints(token_folder, tmp_path, runtime):
     settings = dataclasses.replace(SMALL, lr=1e25, warmup=0.0, checkpoint_every=1)
     with pytest.raises(GptkitError, match=r"step \d: the loss is nan.* lower --lr"):
-        run(token_folder.folder, tmp_path / "model", settings, runtime)
+        run([str(token_folder.folder)], tmp_path / "model", settings, runtime)
     assert list((tmp_path / "model" / ".work" / "checkpoints").iterdir())
     with pytest.raises(GptkitError, match="name its newest checkpoint"):
         load_model(tmp_path / "model")
@@ -176,20 +176,20 @@ def run_until(steps, token_folder, output, settings, runtime, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(loop, "take_step", step)
-        run(token_folder.folder, output, settings, runtime)
+        run([str(token_folder.folder)], output, settings, runtime)
 
 
 @pytest.mark.parametrize("changes", [{}, {"dropout": 0.2, "optimiser": "adamw"}, {"dtype": "auto", "keep": 1}])
 def test_a_stopped_run_goes_on_to_the_same_end(token_folder, tmp_path, runtime, monkeypatch, changes):
     settings = dataclasses.replace(SMALL, **changes)
-    straight = run(token_folder.folder, tmp_path / "straight", settings, runtime)
+    straight = run([str(token_folder.folder)], tmp_path / "straight", settings, runtime)
     for steps in (1, 3, 5):
         with pytest.raises(KeyboardInterrupt):
             run_until(steps, token_folder, tmp_path / "stopped", settings, runtime, monkeypatch)
     newest = sorted((tmp_path / "stopped" / ".work" / "checkpoints").iterdir())
     assert [path.name for path in newest] == ["step-000002", "step-000004"][-settings.keep :]
     assert load_model(newest[-1]).config.context == 32  # a checkpoint is a model
-    manifest = run(token_folder.folder, tmp_path / "stopped", settings, runtime)
+    manifest = run([str(token_folder.folder)], tmp_path / "stopped", settings, runtime)
     assert manifest.digest == straight.digest
     assert weights(tmp_path / "stopped") == weights(tmp_path / "straight")
     assert [r["step"] for r in records(tmp_path / "stopped")] == [1, 2, 3, 4, 5, 6]
@@ -207,12 +207,12 @@ def stopped(token_folder, tmp_path, runtime, monkeypatch):
 
 def test_a_run_does_not_go_on_as_another(token_folder, stopped, runtime):
     with pytest.raises(GptkitError, match=r"lr: None there, 0\.1 now"):
-        run(token_folder.folder, stopped, dataclasses.replace(SMALL, lr=0.1), runtime)
+        run([str(token_folder.folder)], stopped, dataclasses.replace(SMALL, lr=0.1), runtime)
     path = stopped / ".work" / "checkpoints" / "step-000004" / "state.json"
     state = json.loads(path.read_text())
     path.write_text(json.dumps({**state, "dtype": "torch.bfloat16"}))
     with pytest.raises(GptkitError, match=r"dtype: torch.bfloat16 there, torch.float32 now"):
-        run(token_folder.folder, stopped, SMALL, runtime)
+        run([str(token_folder.folder)], stopped, SMALL, runtime)
 
 
 @pytest.mark.parametrize("name", ["state.json", "model.safetensors", "optimizer.safetensors"])
@@ -220,7 +220,7 @@ def test_a_damaged_checkpoint_is_named(token_folder, stopped, runtime, name):
     path = stopped / ".work" / "checkpoints" / "step-000004" / name
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(GptkitError, match=f"step-000004/{name}"):
-        run(token_folder.folder, stopped, SMALL, runtime)
+        run([str(token_folder.folder)], stopped, SMALL, runtime)
 
 
 def test_damaged_tokens_are_found_before_training(token_folder, tmp_path, runtime):
@@ -231,7 +231,7 @@ def test_damaged_tokens_are_found_before_training(token_folder, tmp_path, runtim
     content[100] ^= 1
     shard.write_bytes(content)
     with pytest.raises(GptkitError, match=f"{shard.name}: is damaged"):
-        run(copy, tmp_path / "model", SMALL, runtime)
+        run([str(copy)], tmp_path / "model", SMALL, runtime)
     assert not (tmp_path / "model").exists()
 
 
@@ -241,12 +241,12 @@ def test_a_full_disk_is_one_line(token_folder, tmp_path, runtime, monkeypatch):
 
     monkeypatch.setattr("shutil.disk_usage", lambda path: Usage)
     with pytest.raises(GptkitError, match="make room or name another output folder"):
-        run(token_folder.folder, tmp_path / "model", SMALL, runtime)
+        run([str(token_folder.folder)], tmp_path / "model", SMALL, runtime)
     assert not (tmp_path / "model").exists()
 
 
 def test_a_disk_that_fills_up_keeps_the_last_checkpoint(token_folder, tmp_path, runtime, monkeypatch):
-    straight = run(token_folder.folder, tmp_path / "straight", SMALL, runtime)
+    straight = run([str(token_folder.folder)], tmp_path / "straight", SMALL, runtime)
     real, written = model_folder.save_file, []
 
     def save_file(tensors, path, metadata):
@@ -258,7 +258,7 @@ def test_a_disk_that_fills_up_keeps_the_last_checkpoint(token_folder, tmp_path, 
 
     monkeypatch.setattr(model_folder, "save_file", save_file)
     with pytest.raises(GptkitError, match="No space left on device"):
-        run(token_folder.folder, tmp_path / "model", SMALL, runtime)
+        run([str(token_folder.folder)], tmp_path / "model", SMALL, runtime)
     assert [path.name for path in (tmp_path / "model" / ".work" / "checkpoints").iterdir()] == ["step-000002"]
     monkeypatch.undo()
-    assert run(token_folder.folder, tmp_path / "model", SMALL, runtime).digest == straight.digest
+    assert run([str(token_folder.folder)], tmp_path / "model", SMALL, runtime).digest == straight.digest
