@@ -14,7 +14,7 @@ demo: $(READY)
 	$(BIN)/gptkit run quickstart
 
 test: $(READY) lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -22,11 +22,7 @@ def without_special_tokens(config: dict[str, Any]) -> dict[str, Any]:
     model |= {"vocab": vocabulary, "unk_token": unknown, "dropout": None}  # dropout is for training, and at random
     if hidden & config["model"]["vocab"].keys():
         pairs = (halves(merge) if isinstance(merge, str) else merge for merge in model["merges"])
-        model["merges"] = [
-            [first, second]
-            for first, second in pairs
-            if first not in hidden and second not in hidden and first + second not in hidden
-        ]
+        model["merges"] = [pair for pair in pairs if hidden.isdisjoint((*pair, "".join(pair)))]
     return {
         **config,
         "added_tokens": added,

@@ -59,6 +59,8 @@ def command(inputs: tuple[str, ...], output: Path, settings: CleanSettings, runt
     and says what to expect.
     """
     from gptkit.clean.preview import preview
+
+    runtime.pool.start()
     from gptkit.clean.stage import run
     from gptkit.cli.funnel import print_funnel, print_preview
     from gptkit.cli.report import finish

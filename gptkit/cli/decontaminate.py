@@ -42,6 +42,7 @@ def command(
     `contaminated/` has a row for each document that was touched. `overlap.jsonl` says of each
     evaluation item whether the training data had it: gptkit eval --overlap splits scores by it.
     """
+    runtime.pool.start()
     from gptkit.decontamination.stage import run
 
     manifest = run(inputs, output, settings, runtime)

@@ -44,6 +44,8 @@ def command(
     the one that stayed, and their similarity.
     """
     from gptkit.cli.clusters import print_clusters, print_examples
+
+    runtime.pool.start()
     from gptkit.dedup.stage import run
 
     by_documents = settings.unit == "document"

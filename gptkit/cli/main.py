@@ -6,6 +6,7 @@ import sys
 import click
 
 from gptkit.cli.groups import LazyGroup
+from gptkit.engine.garbage import collect_rarely
 from gptkit.engine.terminal import printable
 from gptkit.errors import GptkitError
 
@@ -56,6 +57,7 @@ def program() -> None:
 
 def main() -> None:
     """Runs the program; a user's mistake or a failure of the machine is one line, without a traceback."""
+    collect_rarely()
     try:
         code = program(standalone_mode=False)
         if sys.stdout is not None:  # it is None where the shell has closed it

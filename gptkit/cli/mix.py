@@ -32,6 +32,7 @@ def command(sources: tuple[str, ...], output: Path, settings: MixSettings, runti
     (0.08,1.9x: weights decide unless --by epochs, and the table shows what follows). Documents are
     drawn without replacement: none comes a second time before all of its source came once.
     """
+    runtime.pool.start()
     from gptkit.mixture.stage import run
 
     finish(run(list(sources), output, settings, runtime), runtime, as_json, in_tables=("sources",))

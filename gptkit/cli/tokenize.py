@@ -32,6 +32,7 @@ def command(inputs: tuple[str, ...], output: Path, settings: TokenizeSettings, r
     shards, tokenizer.json, and report.json, which gptkit tokens inspect prints. End-of-text follows
     every document; text never makes a special token.
     """
+    runtime.pool.start()
     from gptkit.tokenization.stage import run
 
     manifest = run(inputs, output, settings, runtime)

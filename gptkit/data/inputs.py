@@ -29,10 +29,11 @@ class InputFile:
     compression: Compression
     digest: str  # of the content; of the address where it is remote
     text_column: str = "text"  # the name its column of text has
+    state: tuple[int, int] | None = None  # see `_state`, when the digest was made; None where it was read elsewhere
 
     def check(self) -> None:
         """Raises GptkitError where a local file is no longer what it was when it was found or made."""
-        if self.remote or self.format == "dataset":
+        if self.remote or self.format == "dataset" or self.state == _state(Path(self.path)):
             return
         if sha256_file(Path(self.path)) != self.digest:
             raise GptkitError(f"{self.path}: its checksum is not the one on record; make it again")
@@ -246,4 +247,11 @@ def _find_stage(name: str, folder: Path) -> tuple[list[InputFile], str]:
 
 
 def _describe(path: Path, relative: str, source: str) -> InputFile:
-    return InputFile(source, str(path), relative, path.stat().st_size, *format_of(str(path)), sha256_file(path))
+    state = _state(path)
+    return InputFile(source, str(path), relative, state[0], *format_of(str(path)), sha256_file(path), state=state)
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """Bytes of a file, and when it was changed (in nanoseconds)."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns

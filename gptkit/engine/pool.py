@@ -23,12 +23,14 @@ import sys
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
-from multiprocessing import util
+from multiprocessing import forkserver, util
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Literal
 
-from gptkit.engine import watch
+from gptkit.engine import fork_server, watch
+from gptkit.engine.fork_server import CONTEXT, ONE_THREAD, as_worker
+from gptkit.engine.garbage import collect_rarely
 from gptkit.errors import GptkitError
 
 ATTEMPTS = 3
@@ -38,18 +40,6 @@ WORKER_BYTES = 1_000_000_000  # of memory that one document may make a worker ta
 MANY = 10  # times as long for many documents together
 END_SECONDS = 2.0  # that an idle worker has to end by itself
 LOOK_SECONDS = 1.0  # how often the parent looks whether one takes longer
-# Each worker is one core: libraries that would start threads of their own are held to one.
-ONE_THREAD = dict.fromkeys(
-    (
-        "OMP_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "RAYON_NUM_THREADS",
-        "NUMBA_NUM_THREADS",
-        "ARROW_IO_THREADS",
-    ),
-    "1",
-)
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 
@@ -74,7 +64,7 @@ class Work:
 
 
 class Pool:
-    """Local worker processes, started when first needed and kept for the next phase.
+    """Local worker processes, forked when first needed and kept for the next phase.
 
     With `workers` 0 tasks run in this process, one after the other (for debugging and tests).
     """
@@ -83,6 +73,11 @@ class Pool:
         self.workers = workers
         self.document_seconds = document_seconds
         self._idle: list[_Worker] = []
+
+    def start(self) -> None:
+        """Starts what workers are forked from and does not wait for it: called early, the first ones come sooner."""
+        if self.workers:
+            fork_server.start()
 
     def map(self, function: Function, tasks: Sequence[Task]) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yields (task index, result) as tasks end, in any order. Raises as `run` does."""
@@ -212,13 +207,16 @@ class Pool:
 
 class _Worker:
     def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        self.place: Any = context.RawArray("q", [watch.NOWHERE, 0])
+        fork_server.start()
+        self.pipe, theirs = CONTEXT.Pipe()
+        self.place: Any = CONTEXT.RawArray("q", [watch.NOWHERE, 0])
         self.late: int | None = None  # where it was when it was ended for taking too long or too much
         self.why = ""
-        self.process = context.Process(target=_work, args=(theirs, self.place, os.getpid()), daemon=True)
-        with _environment(ONE_THREAD), _no_main_module(), _without_interrupts():
+        environment = {**os.environ, **ONE_THREAD}  # the fork server's is that of the time when it was started
+        self.process = CONTEXT.Process(  # type: ignore[attr-defined]
+            target=_work, args=(theirs, self.place, environment), daemon=True
+        )
+        with as_worker(), _no_main_module():
             self.process.start()
         theirs.close()
 
@@ -247,12 +245,17 @@ class _ParentGone(Exception):
     """Nobody is there to take the answer: the worker ends."""
 
 
-def _work(pipe: Connection, place: MutableSequence[int], parent: int) -> None:
+def _work(pipe: Connection, place: MutableSequence[int], environment: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    collect_rarely()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
-        if os.getppid() != parent:
+        # the server stays as long as anybody has this open; it is to go when the parent does
+        os.close(forkserver._forkserver._forkserver_alive_fd)  # type: ignore[attr-defined]
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)  # the fork server, which ends with the parent
+        if (parent := multiprocessing.parent_process()) is None or not parent.is_alive():
             return
     watch.attach(place)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError, _ParentGone):
@@ -287,30 +290,6 @@ def _call(pipe: Connection, function: Function, task: Task) -> dict[str, Any]:
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise _ParentGone from None
     return {}
-
-
-@contextlib.contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextlib.contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Holds Ctrl-C back, also from a child that starts here: while it imports, it would print a traceback."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

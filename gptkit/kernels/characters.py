@@ -57,33 +57,24 @@ def _ranges(text: str) -> list[tuple[int, int]]:
 @functools.cache
 def character_flags() -> np.ndarray:
     """uint16 [PLANES]: the flags of each character below PLANES."""
+    characters = list(map(chr, range(PLANES)))
+    categories = np.array(list(map(unicodedata.category, characters)))
+    first = categories.astype("U1")
     flags = np.zeros(PLANES, np.uint16)
+    flags[first == "M"] = MARK
+    flags[first == "P"] = PUNCTUATION
+    flags[first == "L"] = LETTER
+    flags[(categories == "Lu") | (categories == "Lt")] |= UPPER
+    flags[categories == "Nd"] = DIGIT
+    flags[categories == "Sc"] = CURRENCY | PREFIX
+    flags[categories == "So"] = ALONE | PREFIX | SUFFIX
     unspaced = tuple(UNSPACED_SCRIPTS.split("|"))
-    for code in range(PLANES):
-        character = chr(code)
-        category = unicodedata.category(character)
-        bits = 0
-        if character.isspace():
-            bits |= SPACE
-        elif category[0] == "M":
-            bits |= MARK
-        elif category[0] == "P":
-            bits |= PUNCTUATION
-        elif category == "Sc":
-            bits |= CURRENCY | PREFIX
-        elif category == "So":
-            bits |= ALONE | PREFIX | SUFFIX
-        elif category == "Nd":
-            bits |= DIGIT
-        elif character.isalpha():
-            bits |= LETTER
-            if category in ("Lu", "Lt"):
-                bits |= UPPER
-            if category in ("Lo", "Lm") and unicodedata.name(character, "").startswith(unspaced):
-                bits |= UNSPACED
-        if len(f"a{character}a".splitlines()) > 1:
-            bits |= LINE_END
-        flags[code] = bits
+    for code in np.flatnonzero((categories == "Lo") | (categories == "Lm")).tolist():
+        if unicodedata.name(characters[code], "").startswith(unspaced):
+            flags[code] |= UNSPACED
+    flags[list(map(str.isspace, characters))] = SPACE
+    for line in "".join(characters).splitlines(keepends=True)[:-1]:
+        flags[ord(line[-1])] |= LINE_END
     for character in QUOTES:
         flags[ord(character)] |= QUOTE | PREFIX | SUFFIX
     for character in EDGES:

@@ -9,6 +9,7 @@ changes in another file than the kernel's.
 import contextlib
 import hashlib
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,13 @@ try:  # numba reads its cache back with pickle: the folder is ours alone
 except OSError:  # no home to write to: kernels are compiled in each process
     pass
 
+
+if "scipy.linalg" not in sys.modules:
+    sys.modules["scipy.linalg"] = None  # type: ignore[assignment]  # for matrix products in kernels: there are none,
+    try:  # and loading it takes a seventh of a second in each process
+        import numba.np.arraymath
+    finally:
+        del sys.modules["scipy.linalg"]
 
 NO_RUNTIME: dict[str, Any] = {"_nrt": False}  # not in numba's stubs
 KERNELS: list[Any] = []  # all that were declared so far

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -108,5 +110,21 @@ def _workers(documents: Path, megabytes: float, folder: Path, cores: set[int]) -
         for workers, run in zip((1, 2), runs, strict=True)
     ]
     faster = [alone / both for alone, both in zip(lines[0][1:], lines[1][1:], strict=True)]
+    alone, both = (_at_once(documents, folder, some) for some in (sorted(cores)[:1], sorted(cores)[:2]))
     print(table(("", "whole command, s", "encode, s", "assemble, s"), [*lines, ("faster by", *faster)]))
+    print(
+        f"The machine's own: the phases of one process on one core take {alone:.2f} s, and {both:.2f} s while a second "
+        f"process does the same on another core: {2 * alone / both:.2f} times the work of one.\n"
+    )
     print(f"Equal digests: {runs[0]['manifest']['digest'] == runs[1]['manifest']['digest']}")
+
+
+def _at_once(documents: Path, folder: Path, cores: Sequence[int], times: int = 3) -> float:
+    """Seconds of the phases of one process, while one works on each of the cores, without workers: the fastest of
+    several runs, the slower one of each run."""
+
+    def run(core: int, turn: int) -> float:
+        return sum(tokenize(documents, folder / f"{turn}-{core}-of-{len(cores)}", 0, {core})["phases"].values())
+
+    with ThreadPoolExecutor(len(cores)) as threads:
+        return min(max(threads.map(run, cores, [turn] * len(cores))) for turn in range(times))

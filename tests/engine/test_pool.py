@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gptkit.engine.pool import ONE_THREAD, Pool, _Worker
+from gptkit.engine.fork_server import ONE_THREAD
+from gptkit.engine.pool import Pool, _Worker
 from gptkit.errors import GptkitError, UsageError
 
 
