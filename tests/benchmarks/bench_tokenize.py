@@ -1,6 +1,6 @@
 """`gptkit tokenize` against the libraries it replaces, and on hard inputs.
 
-    python tests/benchmarks/bench_tokenize.py [--part whole hard] [--copies 8]
+    python tests/benchmarks/bench_tokenize.py [--part whole hard] [--copies 8 32]
 
 whole    text/mixed and text/books from Parquet to verified shards with GPT-2's tokenizer. gigatoken, the library that
          encodes for gptkit, is timed in memory, texts in and ids out; tiktoken, tokenizers and datatrove read the same
@@ -29,7 +29,9 @@ PARTS = ("whole", "hard")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS, help="which parts (default: all)")
-    parser.add_argument("--copies", type=int, default=8, help="whole: of the documents, for the comparison of workers")
+    parser.add_argument(
+        "--copies", type=int, nargs="+", default=[8, 32], help="whole: of the documents (default: 8 32)"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         for part in arguments.part:

@@ -58,6 +58,16 @@ def write(found: Iterable[dict[str, Any]], path: Path) -> Path:
     return path
 
 
+def write_copies(rows: Sequence[dict[str, Any]], copies: int, path: Path) -> Path:
+    """Writes ids and texts of the documents so many times, each time under other ids."""
+    texts = pa.array([row["text"] for row in rows], pa.string())
+    with pq.ParquetWriter(path, pa.schema([("id", pa.string()), ("text", pa.string())]), compression="zstd") as writer:
+        for copy in range(copies):
+            ids = pa.array([f"{row['id']}-{copy}" for row in rows], pa.string())
+            writer.write_table(pa.table([ids, texts], ["id", "text"]), row_group_size=1_000)
+    return path
+
+
 def read(folder: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
     """The documents of all shards of a folder; columns that a shard lacks are left out."""
     found = []

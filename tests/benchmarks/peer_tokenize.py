@@ -18,6 +18,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["DATATROVE_COLORIZE_LOGS"] = "0"
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from measure import now
 
@@ -30,8 +31,8 @@ def gigatoken(documents: str, tokenizer: Path, folder: Path) -> dict[str, Any]:
     import awkward
     import gigatoken as library
 
-    column = pq.read_table(documents, columns=["text"]).column("text").combine_chunks()
-    starts = np.frombuffer(column.buffers()[1], np.int32)[: len(column) + 1].astype(np.int64)
+    column = pq.read_table(documents, columns=["text"]).column("text").cast(pa.large_string()).combine_chunks()
+    starts = np.frombuffer(column.buffers()[1], np.int64)[: len(column) + 1]
     content = np.frombuffer(column.buffers()[2], np.uint8)[: starts[-1]]
     layout = awkward.contents.ListOffsetArray(
         awkward.index.Index64(starts),

@@ -53,24 +53,17 @@ def in_memory(documents: Path, tokenizer: Path, folder: Path) -> dict[str, Any]:
     return min(runs, key=lambda run: run["seconds"])
 
 
-def write(rows: list[dict[str, Any]], copies: int, path: Path) -> Path:
-    """The documents so many times, under other ids."""
-    return corpora.write(
-        [{"id": f"{row['id']}-{copy}", "text": row["text"]} for copy in range(copies) for row in rows], path
-    )
-
-
-def report(folder: Path, copies: int, cores: set[int]) -> None:
-    """Prints the rates on one core, once and on `copies` times as much text, and what a second worker brings there."""
+def report(folder: Path, copies: Sequence[int], cores: set[int]) -> None:
+    """Prints the rates on one core, once and on so many times as much text, and what a second worker brings there."""
     rows = [*corpora.rows(corpora.MIXED), *corpora.rows("text/books.jsonl.zst")]
     some = corpora.sample(rows, SAMPLE)
     size, sample_size = (corpora.size(row["text"] for row in each) for each in (rows, some))
-    sample = write(some, 1, folder / "sample.parquet")
+    sample = corpora.write_copies(some, 1, folder / "sample.parquet")
     one = {max(cores)}
     tokenizer = tokenize(sample, folder / "compiled", 0, one)["output"] / "tokenizer.json"
     found = []
-    for times in (1, copies):
-        documents = write(rows, times, folder / f"times-{times}.parquet")
+    for times in (1, *copies):
+        documents = corpora.write_copies(rows, times, folder / f"times-{times}.parquet")
         base = in_memory(documents, tokenizer, folder)
         ours = best_of(documents, folder, 0, one, TIMES if times == 1 else 3)
         assert ours["manifest"]["facts"]["tokens"]["train"] == base["tokens"]
@@ -94,12 +87,14 @@ def report(folder: Path, copies: int, cores: set[int]) -> None:
         rate = megabytes / seconds
         faster = [f"{line[2] / rate:.1f}" for line in found if line[0].startswith("gptkit")]
         found.append((f"{name}: {megabytes:,.1f} MB", seconds, rate, f"gptkit is faster by {', '.join(faster)}"))
-    print(f"## {len(rows):,} documents, {size:.1f} MB of text, once and {copies} times; one core, one process\n")
+    print(
+        f"## {len(rows):,} documents, {size:.1f} MB of text, once and {', '.join(map(str, copies))} times; one core, one process\n"
+    )
     print(table(("", "seconds", "MB/s", "of gigatoken's rate"), found))
     print("The factors are those of the lines of gptkit above, in order.")
     print(f"gptkit tokens verify, start-up included: {verify:.2f} s for the {size:.0f} MB\n")
-    if len(cores) > 1:
-        _workers(folder / f"times-{copies}.parquet", copies * size, folder, cores)
+    for times in copies if len(cores) > 1 else ():
+        _workers(folder / f"times-{times}.parquet", times * size, folder, cores)
 
 
 def _workers(documents: Path, megabytes: float, folder: Path, cores: set[int]) -> None:
@@ -110,7 +105,9 @@ def _workers(documents: Path, megabytes: float, folder: Path, cores: set[int]) -
         for workers, run in zip((1, 2), runs, strict=True)
     ]
     faster = [alone / both for alone, both in zip(lines[0][1:], lines[1][1:], strict=True)]
-    alone, both = (_at_once(documents, folder, some) for some in (sorted(cores)[:1], sorted(cores)[:2]))
+    alone, both = (
+        _at_once(documents, folder / documents.stem, some) for some in (sorted(cores)[:1], sorted(cores)[:2])
+    )
     print(table(("", "whole command, s", "encode, s", "assemble, s"), [*lines, ("faster by", *faster)]))
     print(
         f"The machine's own: the phases of one process on one core take {alone:.2f} s, and {both:.2f} s while a second "
