@@ -9,7 +9,7 @@ from torch import Tensor
 from gptkit.errors import GptkitError
 from gptkit.evaluation.requests import Request
 from gptkit.model.cache import Cache
-from gptkit.model.transformer import GPT
+from gptkit.model.transformer import Transformer
 
 HEAD_ROWS = 2048  # positions whose logits are held at a time
 
@@ -51,7 +51,7 @@ class Group:
 class Scorer:
     """Scores requests with one model; a request is scored once and remembered until `forget`."""
 
-    def __init__(self, model: GPT, batch_tokens: int, device: str = "cpu") -> None:
+    def __init__(self, model: Transformer, batch_tokens: int, device: str = "cpu") -> None:
         self.model = model
         self.batch_tokens = batch_tokens
         self.device = device
@@ -106,11 +106,13 @@ class Scorer:
         cache = None
         if shared:
             longest = max(group.longest for group in batch)
-            cache = Cache(dataclasses.replace(self.model.config, context=longest))  # takes no more memory than is used
+            cache = Cache(
+                dataclasses.replace(self.model.config, context=longest), forget=False
+            )  # no more memory than is used
             self.model.hidden(self._ids([group.rows[0].tokens[:shared] for group in batch]), cache)
         for rows in zip(*(group.rows for group in batch), strict=True):
             if cache is not None:
-                cache.length = shared  # forgets the rows before
+                cache.rewind(shared)
             hidden = self.model.hidden(self._ids([row.tokens[shared:] for row in rows]), cache)
             self._answer(rows, hidden, shared)
         advance(sum(group.tokens for group in batch), "")

@@ -1,9 +1,11 @@
-"""A model on disk: model.safetensors, config.json and tokenizer.json, as transformers reads and writes them."""
+"""A model on disk: model.safetensors, config.json and tokenizer.json, as transformers reads and writes them.
+
+What transformers has no form for is written in our own (see exchange.own).
+"""
 
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -14,23 +16,15 @@ from gptkit.data.files import atomic_path, read_json, sha256_file, sha256_json, 
 from gptkit.data.manifest import NAME as MANIFEST
 from gptkit.errors import GptkitError
 from gptkit.model.config import ModelConfig
+from gptkit.model.exchange.form import Form
+from gptkit.model.exchange.gpt2 import GPT2
+from gptkit.model.exchange.own import OWN
 from gptkit.model.text import Codec
-from gptkit.model.transformer import GPT, NORM_EPSILON
+from gptkit.model.transformer import Transformer
 
 WEIGHTS, CONFIG, TOKENIZER = "model.safetensors", "config.json", "tokenizer.json"
 INDEX = "model.safetensors.index.json"  # lists the files of weights that were written in parts
-PREFIX = "transformer."
-# transformers stores these matrices as [in, out], we as [out, in]
-TRANSPOSED = ("c_attn.weight", "c_proj.weight", "c_fc.weight")
-# what a GPT-2 configuration may say and this model cannot do otherwise
-FIXED = {
-    "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
-    "layer_norm_epsilon": (NORM_EPSILON,),
-    "scale_attn_weights": (True,),
-    "scale_attn_by_inverse_layer_idx": (False,),
-    "add_cross_attention": (False,),
-    "tie_word_embeddings": (True,),
-}
+FORMS = (GPT2, OWN)  # the last one can hold every configuration
 PADDED_TO = 128  # others round the vocabulary up to a multiple of this, for speed
 
 
@@ -38,24 +32,24 @@ PADDED_TO = 128  # others round the vocabulary up to a multiple of this, for spe
 class LoadedModel:
     """A model read from a folder, in evaluation mode, float32."""
 
-    model: GPT
+    model: Transformer
     config: ModelConfig
     tokenizer_path: Path
     fingerprint: str  # SHA-256 over the files of the configuration and the weights
 
 
-def save_model(folder: Path, model: GPT, tokenizer_path: Path) -> None:
+def save_model(folder: Path, model: Transformer, tokenizer_path: Path) -> None:
     """Writes the three files of a model into `folder`, each whole or not at all."""
     end_of_text = Codec(tokenizer_path).end_of_text
     with atomic_path(folder / TOKENIZER) as path:
         path.write_bytes(tokenizer_path.read_bytes())
-    write_json(folder / CONFIG, _to_transformers(model.config, end_of_text))
-    weights = {PREFIX + name: _turned(name, tensor).contiguous() for name, tensor in model.state_dict().items()}
-    save_tensors(folder / WEIGHTS, weights)
+    form = form_of(model.config)
+    write_json(folder / CONFIG, form.describe(model.config, end_of_text))
+    save_tensors(folder / WEIGHTS, form.give(model.state_dict(), model.config))
 
 
 def load_model(folder: Path, device: str = "cpu") -> LoadedModel:
-    """Reads a folder of ours, or a Hugging Face folder of a GPT-2 model.
+    """Reads a folder of ours, or a Hugging Face folder of one of FORMS.
 
     Raises GptkitError where files are missing, damaged, of another architecture, or do not belong
     together, and where the folder is that of a training that has not ended.
@@ -66,12 +60,12 @@ def load_model(folder: Path, device: str = "cpu") -> LoadedModel:
         if not (folder / name).is_file():
             raise GptkitError(f"{folder}: {_what_is_missing(folder, name)}")
     _check_tokenizer(folder)
-    config = _from_transformers(folder / CONFIG)
+    form, config = read_config(folder / CONFIG)
     files = _weight_files(folder)
     tensors: dict[str, Tensor] = {}
     for path in files:
         tensors |= load_tensors(path)
-    model = _assemble(config, tensors, folder)
+    model = _assemble(form, config, tensors, folder)
     size = Codec(folder / TOKENIZER).vocab_size
     if not size <= config.vocab_size <= -(-size // PADDED_TO) * PADDED_TO:
         raise GptkitError(
@@ -131,73 +125,45 @@ def _weight_files(folder: Path) -> list[Path]:
     raise GptkitError(f"{folder}: has no {WEIGHTS}, so it is no model folder")
 
 
-def _turned(name: str, tensor: Tensor) -> Tensor:
-    return tensor.t() if name.endswith(TRANSPOSED) else tensor
-
-
-def _assemble(config: ModelConfig, tensors: dict[str, Tensor], folder: Path) -> GPT:
+def _assemble(form: Form, config: ModelConfig, tensors: dict[str, Tensor], folder: Path) -> Transformer:
     """A model on the CPU with the tensors of its weight files."""
-    found = {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items()}
-    head = found.pop("lm_head.weight", None)
-    # causal masks, which older files hold, are no parameters
-    found = {name: tensor for name, tensor in found.items() if not name.endswith((".attn.bias", ".attn.masked_bias"))}
-    if config.layers > len(found):  # before a configuration from elsewhere decides how much is built
+    if config.layers > len(tensors):  # before a configuration from elsewhere decides how much is built
         raise GptkitError(f"{folder}: the weights are not those of the {config.layers} layers in {CONFIG}")
+    try:
+        found = form.tidy(tensors, config)
+    except ValueError as error:
+        raise GptkitError(f"{folder}: {error}") from None
     with torch.device("meta"):
-        model = GPT(config)
-    expected = {name: _turned(name, tensor).shape for name, tensor in model.state_dict().items()}
+        model = Transformer(config)
+    expected = form.give(model.state_dict(), config)
     for name in sorted(expected.keys() | found.keys()):
         if name not in found or name not in expected:
             state = "is missing from" if name not in found else "is too much in"
-            raise GptkitError(f"{folder}: {name} {state} the weights of a GPT-2 model with {config.layers} layers")
-        if found[name].shape != expected[name]:
-            there, here = list(found[name].shape), list(expected[name])
+            raise GptkitError(
+                f"{folder}: {name} {state} the weights of a {form.model_type} model with {config.layers} layers"
+            )
+        if found[name].shape != expected[name].shape:
+            there, here = list(found[name].shape), list(expected[name].shape)
             raise GptkitError(f"{folder}: {name} has shape {there} in the weights and {here} by {CONFIG}")
-    if head is not None and not torch.equal(head, found["wte.weight"]):
-        raise GptkitError(f"{folder}: its head is not its token embedding; only GPT-2's tied head is supported")
-    weights = {name: _turned(name, tensor).float().contiguous() for name, tensor in found.items()}
-    model.load_state_dict(weights, assign=True)
+    model.load_state_dict({name: tensor.float() for name, tensor in form.take(found, config).items()}, assign=True)
     return model
 
 
-def _to_transformers(config: ModelConfig, end_of_text: int | None) -> dict[str, Any]:
-    return {
-        "architectures": ["GPT2LMHeadModel"],
-        "model_type": "gpt2",
-        "vocab_size": config.vocab_size,
-        "n_positions": config.context,
-        "n_ctx": config.context,
-        "n_embd": config.width,
-        "n_layer": config.layers,
-        "n_head": config.heads,
-        "n_inner": None,
-        "resid_pdrop": config.dropout,
-        "embd_pdrop": config.dropout,
-        "attn_pdrop": config.dropout,
-        "initializer_range": 0.02,
-        "bos_token_id": end_of_text,
-        "eos_token_id": end_of_text,
-        "torch_dtype": "float32",
-        **{name: allowed[0] for name, allowed in FIXED.items()},
-    }
+def form_of(config: ModelConfig) -> Form:
+    """The first of FORMS that a configuration can be written in."""
+    return next(form for form in FORMS if form.fits(config))
 
 
-def _from_transformers(path: Path) -> ModelConfig:
+def read_config(path: Path) -> tuple[Form, ModelConfig]:
+    """The form and the configuration of a config.json. Raises GptkitError where it is of no known model."""
     value = read_json(path)
-    if not isinstance(value, dict) or value.get("model_type") != "gpt2":
-        kind = value.get("model_type") if isinstance(value, dict) else None
-        raise GptkitError(f"{path}: describes a model of type {json.dumps(kind)}; only gpt2 is supported")
-    for name, allowed in FIXED.items():
-        if value.get(name, allowed[0]) not in allowed:
-            raise GptkitError(
-                f"{path}: {name} is {json.dumps(value[name])}, and only {json.dumps(allowed[0])} is supported"
-            )
+    kind = value.get("model_type") if isinstance(value, dict) else None
+    form = next((form for form in FORMS if form.model_type == kind), None)
+    if form is None:
+        known = ", ".join(form.model_type for form in FORMS)
+        raise GptkitError(f"{path}: describes a model of type {json.dumps(kind)}; these are supported: {known}")
     try:
-        width = value["n_embd"]
-        if value.get("n_inner") not in (None, 4 * width):
-            raise ValueError(f"n_inner is {value['n_inner']}, and only four times n_embd is supported")
-        dropout = value.get("resid_pdrop", 0.0)
-        return ModelConfig(value["vocab_size"], value["n_positions"], value["n_layer"], value["n_head"], width, dropout)
+        return form, form.read(value)
     except KeyError as error:
         raise GptkitError(f"{path}: has no {error}") from None
     except (TypeError, ValueError) as error:

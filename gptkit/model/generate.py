@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from gptkit.model.cache import Cache
-from gptkit.model.transformer import GPT
+from gptkit.model.transformer import Transformer
 
 
 def generate(
-    model: GPT,
+    model: Transformer,
     prompt_ids: Sequence[int],
     max_tokens: int,
     temperature: float = 1.0,
@@ -31,7 +31,7 @@ def generate(
     if not prompt_ids:
         raise ValueError("there is no token to start from")
     context = model.config.context
-    device = model.wte.weight.device
+    device = model.head_weight.device
     generator = torch.Generator().manual_seed(seed)
     window = list(prompt_ids[-context:])
     cache = Cache(model.config) if use_cache else None

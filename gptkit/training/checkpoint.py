@@ -13,7 +13,7 @@ from typing import Any
 from gptkit.data.files import read_json, sync_folder, write_json
 from gptkit.errors import GptkitError
 from gptkit.model.folder import load_model, load_tensors, save_model, save_tensors
-from gptkit.model.transformer import GPT
+from gptkit.model.transformer import Transformer
 from gptkit.training.optimiser import Optimiser
 
 UNFINISHED = ".writing-"
@@ -40,7 +40,7 @@ class Checkpoints:
         self.tokenizer_path = tokenizer_path
         self.keep = keep
 
-    def save(self, model: GPT, optimiser: Optimiser, state: State) -> None:
+    def save(self, model: Transformer, optimiser: Optimiser, state: State) -> None:
         """Writes a checkpoint, then removes the oldest beyond `keep`."""
         target = self.folder / f"step-{state.step:06d}"
         unfinished = self.folder / f"{UNFINISHED}{target.name}"
@@ -60,7 +60,7 @@ class Checkpoints:
         """The checkpoints there are, oldest first."""
         return sorted(self.folder.glob("step-*"), key=lambda path: (len(path.name), path.name))
 
-    def restore(self, model: GPT, optimiser: Optimiser) -> State | None:
+    def restore(self, model: Transformer, optimiser: Optimiser) -> State | None:
         """Puts the newest checkpoint into a model and its optimiser; None where there is none.
 
         Raises GptkitError where it is damaged or of another run.

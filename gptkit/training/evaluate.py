@@ -6,7 +6,7 @@ import math
 import numpy as np
 import torch
 
-from gptkit.model.transformer import GPT
+from gptkit.model.transformer import Transformer
 from gptkit.training.device import Device
 from gptkit.training.loss import token_nats
 
@@ -33,7 +33,7 @@ class Validation:
 
 
 @torch.inference_mode()
-def validate(model: GPT, held_out: HeldOut, device: Device, at_most: int | None = None) -> Validation:
+def validate(model: Transformer, held_out: HeldOut, device: Device, at_most: int | None = None) -> Validation:
     """Predicts every held-out token, in windows of the model's context that do not overlap.
 
     The text is taken to begin behind an end-of-text. Bits per byte are the nats of the non-special
@@ -57,7 +57,8 @@ def validate(model: GPT, held_out: HeldOut, device: Device, at_most: int | None 
         ids, targets = (torch.from_numpy(text[places]).to(device.name) for text in (inputs, held_out.ids))
         with device.autocast():
             hidden = model.hidden(ids).flatten(0, 1)
-        parts.append(token_nats(hidden, model.wte.weight, targets.flatten(), device.dtype).cpu())
+        softcap = model.config.logit_softcap
+        parts.append(token_nats(hidden, model.head_weight, targets.flatten(), device.dtype, softcap).cpu())
     model.train(was_training)
     nats = torch.cat(parts).double().numpy()
     sizes = held_out.bytes_per_token[held_out.ids[np.concatenate([places.ravel() for places in batches])]]

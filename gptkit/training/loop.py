@@ -8,7 +8,7 @@ import torch
 
 from gptkit.engine.progress import Progress
 from gptkit.errors import GptkitError
-from gptkit.model.transformer import GPT
+from gptkit.model.transformer import Transformer
 from gptkit.sampling.draws import draw64
 from gptkit.training.checkpoint import Checkpoints, State
 from gptkit.training.device import Device
@@ -33,12 +33,12 @@ def train(
     checkpoints: Checkpoints,
     log_path: Path,
     progress: Progress,
-) -> GPT:
+) -> Transformer:
     """Trains a model to the end of the plan, going on from the newest checkpoint if there is one.
 
     The last step ends with a checkpoint. Raises GptkitError where the loss is no longer a number.
     """
-    model = GPT(plan.config, settings.seed).to(device.name)
+    model = Transformer(plan.config, settings.seed).to(device.name)
     optimiser = Optimiser(model, settings, plan.rate)
     state = checkpoints.restore(model, optimiser) or State(step=0, log_bytes=0, seconds=0.0)
     if state.step:
@@ -80,7 +80,7 @@ def train(
 
 
 def take_step(
-    model: GPT,
+    model: Transformer,
     optimiser: Optimiser,
     loader: Loader | WeightedLoader,
     plan: Plan,
@@ -103,9 +103,11 @@ def take_step(
         batch = loader.batch(step * plan.sequences + part * plan.micro_batch, plan.micro_batch)
         ids = torch.from_numpy(batch).to(device.name)
         with device.autocast():
-            hidden = model.hidden(ids[:, :-1])
-        loss = linear_cross_entropy(hidden.flatten(0, 1), model.wte.weight, ids[:, 1:].flatten(), device.dtype) / parts
-        loss.backward()
+            hidden, routing = model.train_hidden(ids[:, :-1])
+        softcap = model.config.logit_softcap
+        targets = ids[:, 1:].flatten()
+        loss = linear_cross_entropy(hidden.flatten(0, 1), model.head_weight, targets, device.dtype, softcap) / parts
+        (loss if routing is None else loss + routing / parts).backward()
         total += loss.detach()
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
     mean, length = float(total), float(norm)

@@ -10,28 +10,33 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gptkit.model.transformer import capped
+
 # logits held at once: few enough for a CPU's cache, enough to keep a GPU busy
 CPU_LOGITS = 1 << 20
 GPU_LOGITS = 1 << 27
 ROWS = 256  # at least, as each part adds to the gradient of the whole weight (64 rows: a third slower)
 
 
-def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype) -> Tensor:
+def linear_cross_entropy(
+    hidden: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype, softcap: float = 0.0
+) -> Tensor:
     """Mean −ln softmax(hidden · weightᵀ)[target], float32, with gradients for `hidden` and `weight`.
 
     hidden [N, d] and weight [V, d] are float32, targets int64 [N]; products are computed in `dtype`.
+    With a softcap c the logits z are c · tanh(z / c) (Gemma Team 2024, section 2).
     """
-    loss: Tensor = _LinearCrossEntropy.apply(hidden, weight, targets, dtype)
+    loss: Tensor = _LinearCrossEntropy.apply(hidden, weight, targets, dtype, softcap)
     return loss
 
 
 @torch.no_grad()
-def token_nats(hidden: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype) -> Tensor:
+def token_nats(hidden: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype, softcap: float = 0.0) -> Tensor:
     """−ln softmax(hidden · weightᵀ)[target] of each row, float32 [N]; shapes as above."""
     cast = weight.to(dtype)
     rows = _rows(weight)
     parts = [
-        functional.cross_entropy((part.to(dtype) @ cast.t()).float(), target, reduction="none")
+        functional.cross_entropy(capped((part.to(dtype) @ cast.t()).float(), softcap), target, reduction="none")
         for part, target in zip(hidden.split(rows), targets.split(rows), strict=True)
     ]
     return torch.cat(parts)
@@ -44,7 +49,9 @@ def _rows(weight: Tensor) -> int:
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype) -> Tensor:
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype, softcap: float
+    ) -> Tensor:
         cast = weight.to(dtype)
         total = torch.zeros((), device=hidden.device)
         hidden_gradient = torch.empty_like(hidden, dtype=torch.float32)
@@ -52,10 +59,13 @@ class _LinearCrossEntropy(torch.autograd.Function):
         for start in range(0, len(hidden), rows := _rows(weight)):
             part = hidden[start : start + rows].to(dtype)
             target = targets[start : start + rows, None]
-            logs = (part @ cast.t()).log_softmax(dim=-1, dtype=torch.float32)
+            logits = capped(part @ cast.t(), softcap)
+            logs = logits.log_softmax(dim=-1, dtype=torch.float32)
             total -= logs.gather(1, target).sum()
             gradient = logs.exp_()  # of the summed loss by the logits: softmax, less 1 at the target
             gradient.scatter_add_(1, target, -torch.ones_like(target, dtype=torch.float32))
+            if softcap:
+                gradient *= 1 - (logits / softcap).square()  # the slope of tanh
             gradient = gradient.to(dtype)
             hidden_gradient[start : start + rows] = gradient @ cast
             weight_gradient += gradient.t() @ part
@@ -63,7 +73,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return total / len(hidden)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         hidden_gradient, weight_gradient = ctx.saved_tensors
         scale = gradient / len(hidden_gradient)
-        return hidden_gradient * scale, weight_gradient * scale, None, None
+        return hidden_gradient * scale, weight_gradient * scale, None, None, None

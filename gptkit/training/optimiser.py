@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from gptkit.model.transformer import GPT
+from gptkit.model.transformer import Transformer
 from gptkit.training.settings import TrainSettings
 
 EPSILON = 1e-8
@@ -23,7 +23,7 @@ class Optimiser:
     matrices and embeddings decay.
     """
 
-    def __init__(self, model: GPT, settings: TrainSettings, highest_rate: float) -> None:
+    def __init__(self, model: Transformer, settings: TrainSettings, highest_rate: float) -> None:
         self._names = {parameter: name for name, parameter in model.named_parameters()}
         self._rates: dict[type[torch.optim.Optimizer], float] = {
             torch.optim.Muon: highest_rate,
@@ -32,11 +32,11 @@ class Optimiser:
         by_muon = {
             parameter
             for parameter, name in self._names.items()
-            if settings.optimiser == "muon" and parameter.dim() == 2 and name.startswith("h.")
+            if settings.optimiser == "muon" and parameter.dim() == 2 and name.startswith("blocks.")
         }
         others = [parameter for parameter in self._names if parameter not in by_muon]
         groups = [
-            {"params": [p for p in others if p.dim() == 2], "weight_decay": settings.weight_decay},
+            {"params": [p for p in others if p.dim() >= 2], "weight_decay": settings.weight_decay},
             {"params": [p for p in others if p.dim() == 1], "weight_decay": 0.0},
         ]
         betas = (settings.beta1, settings.beta2)

@@ -3,7 +3,8 @@
 import dataclasses
 
 from gptkit.errors import UsageError
-from gptkit.model.config import ModelConfig, parameter_count
+from gptkit.model.config import ModelConfig
+from gptkit.model.size import parameter_count
 from gptkit.training.device import Device
 from gptkit.training.loader import Loader, WeightedLoader
 from gptkit.training.settings import TrainSettings

@@ -10,7 +10,7 @@ class TrainSettings:
 
     OUTSIDE_DIGEST: ClassVar[frozenset[str]] = frozenset({"threads", "validate_every", "checkpoint_every", "keep"})
 
-    model: Annotated[str, "Shape: nano, micro, mini, gpt2, gpt2-medium, gpt2-large or gpt2-xl."] = "micro"
+    model: Annotated[str, "A named shape, as nano, micro, llama-micro or gpt2; gptkit models lists them."] = "micro"
     context: Annotated[int | None, "Tokens a sequence, instead of the model's own number.", "tokens"] = None
     batch_tokens: Annotated[int, "Tokens a step.", "tokens"] = 2048
     micro_batch: Annotated[int | None, "Sequences computed at once, instead of as many as fit well.", "sequences"] = (

@@ -13,9 +13,9 @@ from gptkit.data.files import check_free_space
 from gptkit.data.manifest import Manifest, Shard, verify
 from gptkit.data.vocabulary import bytes_per_token, token_bytes
 from gptkit.engine.stage import Runtime, Stage
-from gptkit.model.config import parameter_count
 from gptkit.model.folder import CONFIG, TOKENIZER, WEIGHTS, save_model
 from gptkit.model.presets import check_preset, preset
+from gptkit.model.size import parameter_count
 from gptkit.training.checkpoint import Checkpoints
 from gptkit.training.device import choose_device, prepare
 from gptkit.training.evaluate import HeldOut, validate

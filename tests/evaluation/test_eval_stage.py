@@ -22,7 +22,7 @@ from gptkit.evaluation.settings import EvalSettings
 from gptkit.evaluation.stage import run
 from gptkit.model.config import ModelConfig
 from gptkit.model.folder import save_model
-from gptkit.model.transformer import GPT
+from gptkit.model.transformer import Transformer
 from gptkit.tasks.settings import MakeTasksSettings
 from gptkit.tasks.stage import run as make_tasks
 from gptkit.tasks.task import read_task
@@ -31,9 +31,9 @@ from gptkit.tasks.task import read_task
 @pytest.fixture(scope="module")
 def model(token_folder: TokenFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
-    model = GPT(ModelConfig(token_folder.manifest.facts["vocab_size"], 256, 1, 2, 16))
+    model = Transformer(ModelConfig(token_folder.manifest.facts["vocab_size"], 256, 1, 2, 16))
     with torch.no_grad():
-        model.wte.weight.mul_(10)
+        model.embedding.weight.mul_(10)
     save_model(folder, model, token_folder.tokenizer_path)
     return folder
 

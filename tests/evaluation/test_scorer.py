@@ -9,21 +9,21 @@ from gptkit.errors import GptkitError
 from gptkit.evaluation.requests import Request
 from gptkit.evaluation.scorer import Scorer, group_of
 from gptkit.model.config import ModelConfig
-from gptkit.model.transformer import GPT
+from gptkit.model.transformer import Transformer
 
 CONTEXT, VOCABULARY = 48, 60
 
 
 @pytest.fixture(scope="module")
-def model() -> GPT:
-    model = GPT(ModelConfig(VOCABULARY, CONTEXT, 2, 2, 16), seed=3).eval()
+def model() -> Transformer:
+    model = Transformer(ModelConfig(VOCABULARY, CONTEXT, 2, 2, 16), seed=3).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(8)  # far from uniform predictions
     return model
 
 
-def brute_force(model: GPT, request: Request) -> tuple[float, bool]:
+def brute_force(model: Transformer, request: Request) -> tuple[float, bool]:
     """The whole text read by itself, every logit of it."""
     ids = torch.tensor([[*request.context, *request.continuation]])[:, :-1]
     with torch.inference_mode():
@@ -54,7 +54,7 @@ def items(seed: int, count: int = 40) -> list[list[Request]]:
     return found + found[:3]
 
 
-def test_scores_are_those_of_the_whole_text_read_alone(model: GPT) -> None:
+def test_scores_are_those_of_the_whole_text_read_alone(model: Transformer) -> None:
     asked = items(1)
     scorer = Scorer(model, 200)
     scorer.score(scorer.groups(asked))
@@ -66,7 +66,7 @@ def test_scores_are_those_of_the_whole_text_read_alone(model: GPT) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6), batch_tokens=st.sampled_from([1, 30, 77, 500, 100_000]))
-def test_scores_do_not_depend_on_the_batch(model: GPT, seed: int, batch_tokens: int) -> None:
+def test_scores_do_not_depend_on_the_batch(model: Transformer, seed: int, batch_tokens: int) -> None:
     asked = items(seed, 12)
     alone, together = Scorer(model, 1), Scorer(model, batch_tokens)
     alone.score(alone.groups(asked))
@@ -75,7 +75,7 @@ def test_scores_do_not_depend_on_the_batch(model: GPT, seed: int, batch_tokens: 
         assert together[request].logprob == pytest.approx(alone[request].logprob, rel=1e-5, abs=1e-4)
 
 
-def test_greedy_is_the_models_own_continuation(model: GPT) -> None:
+def test_greedy_is_the_models_own_continuation(model: Transformer) -> None:
     ids = [5, 6, 7]
     with torch.inference_mode():
         for _ in range(6):
@@ -88,7 +88,7 @@ def test_greedy_is_the_models_own_continuation(model: GPT) -> None:
     assert not scorer[wrong].greedy
 
 
-class Counting(GPT):
+class Counting(Transformer):
     """Counts the tokens it reads."""
 
     read = 0
@@ -128,9 +128,9 @@ def test_each_request_is_in_one_row_that_begins_with_what_it_reads(seed: int) ->
 
 
 def test_a_diverged_model_is_said() -> None:
-    model = GPT(ModelConfig(VOCABULARY, CONTEXT, 1, 1, 8)).eval()
+    model = Transformer(ModelConfig(VOCABULARY, CONTEXT, 1, 1, 8)).eval()
     with torch.no_grad():
-        model.ln_f.weight.fill_(float("nan"))
+        model.norm.weight.fill_(float("nan"))
     scorer = Scorer(model, 100)
     with pytest.raises(GptkitError, match="diverged"):
         scorer.score(scorer.groups([[Request((1,), (2,))]]))

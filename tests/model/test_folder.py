@@ -10,7 +10,7 @@ from gptkit.errors import GptkitError
 from gptkit.model.config import ModelConfig
 from gptkit.model.folder import load_model, save_model
 from gptkit.model.text import Codec
-from gptkit.model.transformer import GPT
+from gptkit.model.transformer import Transformer
 
 TEXT = "The quick brown fox — naïve 日本 🙂 jumps.\n\tdef f(x): return x**2\n" * 20
 
@@ -37,7 +37,7 @@ def config(tokenizer_path):
 
 @pytest.fixture
 def folder(tmp_path, config, tokenizer_path):
-    save_model(tmp_path / "model", GPT(config, seed=2), tokenizer_path)
+    save_model(tmp_path / "model", Transformer(config, seed=2), tokenizer_path)
     return tmp_path / "model"
 
 
@@ -86,7 +86,7 @@ def test_saving_what_was_loaded_gives_equal_bytes(folder, tmp_path, tokenizer_pa
 
 
 def test_the_fingerprint_follows_the_weights(folder, tmp_path, config, tokenizer_path):
-    save_model(tmp_path / "other", GPT(config, seed=3), tokenizer_path)
+    save_model(tmp_path / "other", Transformer(config, seed=3), tokenizer_path)
     assert load_model(folder).fingerprint != load_model(tmp_path / "other").fingerprint
 
 
@@ -100,14 +100,14 @@ def test_the_fingerprint_follows_the_weights(folder, tmp_path, config, tokenizer
         (lambda f: (f / "model.safetensors").write_bytes(b"\xff" * 30), "is damaged"),
         (lambda f: (f / "tokenizer.json").write_text("{}"), "is no tokenizer"),
         (lambda f: (f / "config.json").write_text("{"), "cannot be read as JSON"),
-        (lambda f: change(f, model_type="llama"), "only gpt2 is supported"),
+        (lambda f: change(f, model_type="bert"), "these are supported: gpt2"),
         (lambda f: change(f, n_layer=3), "h.2.attn.c_attn.bias is missing"),
         (lambda f: change(f, n_layer=10**9), "not those of the 1000000000 layers"),
         (lambda f: change(f, n_layer=1), "h.1.attn.c_attn.bias is too much"),
         (lambda f: change(f, n_positions=17), r"wpe.weight has shape \[16, 24\]"),
         (lambda f: change(f, n_head=5), "5 heads"),
         (lambda f: change(f, n_embd="wide"), "width"),
-        (lambda f: change(f, n_inner=7), "n_inner is 7"),
+        (lambda f: change(f, n_inner=7), r"c_fc.bias has shape \[96\] in the weights and \[7\]"),
         (lambda f: change(f, activation_function="relu"), "activation_function"),
         (lambda f: change(f, tie_word_embeddings=False), "tie_word_embeddings"),
     ],
@@ -127,11 +127,11 @@ def change(folder, **values):
 
 def test_a_tokenizer_of_another_size_is_refused(tmp_path, tokenizer_path, config):
     other = ModelConfig(config.vocab_size - 1, 16, 1, 2, 8)
-    save_model(tmp_path / "small", GPT(other), tokenizer_path)
+    save_model(tmp_path / "small", Transformer(other), tokenizer_path)
     with pytest.raises(GptkitError, match="do not belong together"):
         load_model(tmp_path / "small")
     padded = ModelConfig(384, 16, 1, 2, 8)  # the next multiple of 128, as others round up to
-    save_model(tmp_path / "padded", GPT(padded), tokenizer_path)
+    save_model(tmp_path / "padded", Transformer(padded), tokenizer_path)
     assert load_model(tmp_path / "padded").config.vocab_size == 384
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gptkit.model.config import ModelConfig
-from gptkit.model.transformer import GPT
+from gptkit.model.transformer import Transformer
 from gptkit.training.optimiser import Optimiser
 from gptkit.training.settings import TrainSettings
 
@@ -14,7 +14,7 @@ CONFIG = ModelConfig(vocab_size=50, context=8, layers=2, heads=2, width=16)
 
 def updates(kind, gradient, share=1.0):
     """Every parameter before and after one step, by name."""
-    model = GPT(CONFIG)
+    model = Transformer(CONFIG)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     optimiser = Optimiser(model, TrainSettings(optimiser=kind, weight_decay=0.5), RATE)
     generator = torch.Generator().manual_seed(0)
@@ -27,7 +27,7 @@ def updates(kind, gradient, share=1.0):
 @pytest.mark.parametrize("kind", ["muon", "adamw"])
 def test_only_matrices_decay(kind):
     for name, (before, after) in updates(kind, gradient=0.0, share=0.2).items():
-        rate = 0.2 * RATE * (1 if kind == "adamw" or name.startswith("h.") else 2)
+        rate = 0.2 * RATE * (1 if kind == "adamw" or name.startswith("blocks.") else 2)
         decay = 1 - rate * 0.5 if before.dim() == 2 else 1
         torch.testing.assert_close(after, before * decay)
 
@@ -42,7 +42,7 @@ def test_muon_updates_the_matrices_of_blocks_orthogonally():
     for name, (before, after) in updates("muon", gradient=3.0).items():
         if before.dim() == 1:
             continue
-        if name in ("wte.weight", "wpe.weight"):  # AdamW's
+        if name in ("embedding.weight", "positions.weight"):  # AdamW's
             change = after - before * (1 - 2 * RATE * 0.5)
             torch.testing.assert_close(change.abs(), torch.full_like(change, 2 * RATE), rtol=1e-2, atol=0)
             continue

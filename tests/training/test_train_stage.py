@@ -15,7 +15,7 @@ from gptkit.model import folder as model_folder
 from gptkit.model.config import ModelConfig
 from gptkit.model.folder import load_model
 from gptkit.model.text import Codec
-from gptkit.model.transformer import GPT
+from gptkit.model.transformer import Transformer
 from gptkit.training import loop
 from gptkit.training.device import Device
 from gptkit.training.evaluate import HeldOut, validate
@@ -86,7 +86,7 @@ def test_bits_per_byte_are_those_of_the_definition(token_folder):
     ids[20] = end  # so that there is a special target among them
     codec = Codec(folder.tokenizer_path)
     config = ModelConfig(codec.vocab_size, context=16, layers=2, heads=2, width=32)
-    model = GPT(config, seed=3).eval()
+    model = Transformer(config, seed=3).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(3)
@@ -112,7 +112,7 @@ def test_a_part_of_the_windows_is_a_part_of_the_result(token_folder):
     folder = open_tokens(token_folder.folder)
     ids = folder.shards("validation")[0].tokens[:200].astype(np.int64)
     sizes = bytes_per_token(folder.tokenizer_path)
-    model = GPT(ModelConfig(len(sizes), context=16, layers=1, heads=2, width=32), seed=3).eval()
+    model = Transformer(ModelConfig(len(sizes), context=16, layers=1, heads=2, width=32), seed=3).eval()
     device = Device("cpu", torch.float32, 1)
     end = folder.manifest.facts["end_of_text"]
     part = validate(model, HeldOut(ids, sizes, end), device, at_most=70)  # every third window of 16, and the last 8
