@@ -8,7 +8,7 @@ import click
 
 from gptkit.clean.rules import table
 from gptkit.clean.settings import CleanSettings
-from gptkit.cli.options import json_option, output_option, settings_options, stage_options
+from gptkit.cli.options import json_option, output_option, settings_options, stage_options, start_workers
 from gptkit.engine.stage import Runtime
 
 
@@ -58,9 +58,8 @@ def command(inputs: tuple[str, ...], output: Path, settings: CleanSettings, runt
     quality model, and the replacement of addresses of people and machines. --dry-run cleans a sample
     and says what to expect.
     """
+    start_workers(runtime, output)
     from gptkit.clean.preview import preview
-
-    runtime.pool.start()
     from gptkit.clean.stage import run
     from gptkit.cli.funnel import print_funnel, print_preview
     from gptkit.cli.report import finish

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from gptkit.cli.options import json_option, output_option, settings_options, stage_options
+from gptkit.cli.options import json_option, output_option, settings_options, stage_options, start_workers
 from gptkit.cli.report import finish
 from gptkit.decontamination.settings import DecontaminateSettings
 from gptkit.engine.stage import Runtime
@@ -42,7 +42,7 @@ def command(
     `contaminated/` has a row for each document that was touched. `overlap.jsonl` says of each
     evaluation item whether the training data had it: gptkit eval --overlap splits scores by it.
     """
-    runtime.pool.start()
+    start_workers(runtime, output)
     from gptkit.decontamination.stage import run
 
     manifest = run(inputs, output, settings, runtime)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from gptkit.cli.options import json_option, output_option, settings_options, stage_options
+from gptkit.cli.options import json_option, output_option, settings_options, stage_options, start_workers
 from gptkit.cli.report import finish
 from gptkit.dedup.settings import DedupSettings
 from gptkit.engine.stage import Runtime
@@ -43,9 +43,8 @@ def command(
     and the exact Jaccard similarity of what it finds. `clusters/` names for every removed document
     the one that stayed, and their similarity.
     """
+    start_workers(runtime, output)
     from gptkit.cli.clusters import print_clusters, print_examples
-
-    runtime.pool.start()
     from gptkit.dedup.stage import run
 
     by_documents = settings.unit == "document"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from gptkit.cli.options import json_option, output_option, settings_options, stage_options
+from gptkit.cli.options import json_option, output_option, settings_options, stage_options, start_workers
 from gptkit.cli.report import finish
 from gptkit.engine.stage import Runtime
 from gptkit.mixture.settings import MixSettings
@@ -32,7 +32,7 @@ def command(sources: tuple[str, ...], output: Path, settings: MixSettings, runti
     (0.08,1.9x: weights decide unless --by epochs, and the table shows what follows). Documents are
     drawn without replacement: none comes a second time before all of its source came once.
     """
-    runtime.pool.start()
+    start_workers(runtime, output)
     from gptkit.mixture.stage import run
 
     finish(run(list(sources), output, settings, runtime), runtime, as_json, in_tables=("sources",))

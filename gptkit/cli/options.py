@@ -107,6 +107,14 @@ def start(workers: int, limit: int | None, dry_run: bool, overwrite: bool, quiet
         pool.close()
 
 
+def start_workers(runtime: Runtime, output: Path) -> None:
+    """Has what workers are forked from load its libraries while the command loads its own, if they will be needed."""
+    from gptkit.data.manifest import NAME
+
+    if not (runtime.dry_run or (output / NAME).exists()):
+        runtime.pool.start()
+
+
 output_option = click.option(
     "-o",
     "--output",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from gptkit.cli.options import json_option, output_option, settings_options, stage_options
+from gptkit.cli.options import json_option, output_option, settings_options, stage_options, start_workers
 from gptkit.cli.report import finish
 from gptkit.engine.stage import Runtime
 from gptkit.tokenization.settings import TokenizeSettings
@@ -32,7 +32,7 @@ def command(inputs: tuple[str, ...], output: Path, settings: TokenizeSettings, r
     shards, tokenizer.json, and report.json, which gptkit tokens inspect prints. End-of-text follows
     every document; text never makes a special token.
     """
-    runtime.pool.start()
+    start_workers(runtime, output)
     from gptkit.tokenization.stage import run
 
     manifest = run(inputs, output, settings, runtime)

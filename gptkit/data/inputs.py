@@ -29,7 +29,7 @@ class InputFile:
     compression: Compression
     digest: str  # of the content; of the address where it is remote
     text_column: str = "text"  # the name its column of text has
-    state: tuple[int, int] | None = None  # see `_state`, when the digest was made; None where it was read elsewhere
+    state: tuple[int, ...] | None = None  # see `_state`, when the digest was made; None where it was read elsewhere
 
     def check(self) -> None:
         """Raises GptkitError where a local file is no longer what it was when it was found or made."""
@@ -251,7 +251,8 @@ def _describe(path: Path, relative: str, source: str) -> InputFile:
     return InputFile(source, str(path), relative, state[0], *format_of(str(path)), sha256_file(path), state=state)
 
 
-def _state(path: Path) -> tuple[int, int]:
-    """Bytes of a file, and when it was changed (in nanoseconds)."""
+def _state(path: Path) -> tuple[int, ...]:
+    """Bytes of a file, and what is another number when it is another file or was written to. (Nobody can set the
+    time of the last change, as the time of the last writing can be.)"""
     found = path.stat()
-    return found.st_size, found.st_mtime_ns
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev

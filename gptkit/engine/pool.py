@@ -13,23 +13,22 @@ has that field, which shows the one it is.
 """
 
 import contextlib
-import ctypes
 import dataclasses
 import inspect
-import multiprocessing
+import mmap
 import os
 import signal
-import sys
+import tempfile
 import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, MutableSequence, Sequence
-from multiprocessing import forkserver, util
-from multiprocessing.connection import Connection, wait
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import util
+from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any, Literal
 
 from gptkit.engine import fork_server, watch
-from gptkit.engine.fork_server import CONTEXT, ONE_THREAD, as_worker
+from gptkit.engine.fork_server import ServerGone
 from gptkit.engine.garbage import collect_rarely
 from gptkit.errors import GptkitError
 
@@ -41,7 +40,7 @@ MANY = 10  # times as long for many documents together
 END_SECONDS = 2.0  # that an idle worker has to end by itself
 LOOK_SECONDS = 1.0  # how often the parent looks whether one takes longer
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-DIE_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
+PLACE_BYTES = 16  # see watch
 
 Task = Any
 Function = Callable[[Task], Any]  # gives a dictionary, or is a generator of dictionaries
@@ -165,7 +164,7 @@ class Pool:
                 worker.why = (
                     f"took over {WORKER_BYTES / 1e9:g} GB of memory" if too_large else f"took over {allowed:g} s"
                 )
-                worker.process.kill()
+                worker.kill()
                 late.append(pipe)
         return late
 
@@ -177,7 +176,7 @@ class Pool:
         code = worker.exit_code()
         late = worker.late is not None
         document = worker.place[0] if worker.late is None else worker.late
-        work.deaths[document] += 1
+        work.deaths[document] += code is not None  # else the server has ended, and all workers with it
         often = late or work.deaths[document] >= DEATHS
         if document == watch.MANY and often and getattr(work.task, "one_by_one", None) is False:
             work.attempts = 0
@@ -201,43 +200,56 @@ class Pool:
                 worker.pipe.send(None)
         while self._idle:
             worker = self._idle.pop()
-            worker.process.join(END_SECONDS)
+            worker.exit_code(END_SECONDS)
             worker.stop()
 
 
 class _Worker:
+    """A process that does tasks. `place` is where it says what it is at (see watch)."""
+
     def __init__(self) -> None:
-        fork_server.start()
-        self.pipe, theirs = CONTEXT.Pipe()
-        self.place: Any = CONTEXT.RawArray("q", [watch.NOWHERE, 0])
         self.late: int | None = None  # where it was when it was ended for taking too long or too much
         self.why = ""
-        environment = {**os.environ, **ONE_THREAD}  # the fork server's is that of the time when it was started
-        self.process = CONTEXT.Process(  # type: ignore[attr-defined]
-            target=_work, args=(theirs, self.place, environment), daemon=True
-        )
-        with as_worker(), _no_main_module():
-            self.process.start()
-        theirs.close()
+        self.pipe, theirs = Pipe()
+        with theirs, tempfile.TemporaryFile() as shared:
+            shared.truncate(PLACE_BYTES)
+            self.place = memoryview(mmap.mmap(shared.fileno(), PLACE_BYTES)).cast("q")
+            self.place[0] = watch.NOWHERE
+            self._fork([theirs.fileno(), shared.fileno()])
 
-    def exit_code(self) -> int | None:
-        """The exit code of a process that closed its end of the pipe."""
-        self.process.join(5)
-        self.pipe.close()
-        return self.process.exitcode
+    def _fork(self, descriptors: Sequence[int]) -> None:
+        for _ in range(ATTEMPTS):
+            self._server = fork_server.start()
+            with contextlib.suppress(ServerGone):
+                self.process = self._server.fork(_work, descriptors)
+                return
+        raise GptkitError(
+            "no worker can be started: the process that they are forked from has ended each time, perhaps for want "
+            "of memory; --workers 0 does without"
+        )
+
+    def exit_code(self, seconds: float = 5.0) -> int | None:
+        """The exit code of a process that ends within so long; None where it does not, or where nobody knows."""
+        return self._server.exit_code(self.process, seconds)
+
+    def kill(self) -> None:
+        """Ends the process, whatever it is doing."""
+        if self._server.runs() and self.exit_code(0) is None:  # else it is gone, and the number may be another's
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process, signal.SIGKILL)
 
     def memory(self) -> int:
         """Bytes of memory the process holds; 0 where the system does not say."""
         try:
-            pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+            pages = int(Path(f"/proc/{self.process}/statm").read_text().split()[1])
         except (OSError, IndexError):
             return 0
         return pages * PAGE_BYTES
 
     def stop(self) -> None:
-        """Ends the process, whatever it is doing."""
-        self.process.kill()
-        self.process.join()
+        """Ends the process and waits until it is gone."""
+        self.kill()
+        self.exit_code()
         self.pipe.close()
 
 
@@ -245,19 +257,11 @@ class _ParentGone(Exception):
     """Nobody is there to take the answer: the worker ends."""
 
 
-def _work(pipe: Connection, place: MutableSequence[int], environment: dict[str, str]) -> None:
-    os.environ.clear()
-    os.environ.update(environment)
+def _work(connection: int, place: int) -> None:
+    """A worker's life, by the descriptors of its end of the pipe and of the memory of its place."""
+    pipe = Connection(connection)
     collect_rarely()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    if sys.platform == "linux":
-        # the server stays as long as anybody has this open; it is to go when the parent does
-        os.close(forkserver._forkserver._forkserver_alive_fd)  # type: ignore[attr-defined]
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)  # the fork server, which ends with the parent
-        if (parent := multiprocessing.parent_process()) is None or not parent.is_alive():
-            return
-    watch.attach(place)
+    watch.attach(memoryview(mmap.mmap(place, PLACE_BYTES)).cast("q"))
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError, _ParentGone):
         while True:
             message = pipe.recv()
@@ -292,28 +296,14 @@ def _call(pipe: Connection, function: Function, task: Task) -> dict[str, Any]:
     return {}
 
 
-@contextlib.contextmanager
-def _no_main_module() -> Iterator[None]:
-    """Keeps multiprocessing from running the program's main module again in the child."""
-    main = sys.modules["__main__"]
-    spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
-    main.__spec__ = None
-    if file is not None:
-        del main.__file__
-    try:
-        yield
-    finally:
-        main.__spec__ = spec
-        if file is not None:
-            main.__file__ = file
-
-
 def _name(task: Task) -> str:
     return str(getattr(task, "label", None) or type(task).__name__)
 
 
 def _how(code: int | None) -> str:
-    if code is not None and code < 0:
+    if code is None:
+        return "with the process that workers are forked from, perhaps out of memory"
+    if code < 0:
         name = signal.Signals(-code).name
         return name + (", perhaps out of memory" if name == "SIGKILL" else "")
     return f"exit code {code}"

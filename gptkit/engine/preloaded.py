@@ -21,6 +21,6 @@ def _load() -> None:
 
 
 collect_rarely()
-with contextlib.suppress(Exception):
+with contextlib.suppress(BaseException):
     _load()
 gc.freeze()  # a collection would else write to all pages, which the workers share

@@ -1,13 +1,12 @@
 """Which document a worker is at, so that one that ends or hangs its worker can be named and left out."""
 
 import time
-from collections.abc import MutableSequence
 
 NOWHERE, MANY = -1, -2
-_place: MutableSequence[int] | None = None  # [document, since when]: memory shared with the parent
+_place: memoryview | None = None  # int64 [document, since when]: memory shared with the parent
 
 
-def attach(place: MutableSequence[int]) -> None:
+def attach(place: memoryview) -> None:
     """Tells a worker where its parent looks."""
     global _place
     _place = place
@@ -32,7 +31,7 @@ def leave() -> None:
         _place[0] = NOWHERE
 
 
-def seconds(place: MutableSequence[int]) -> float:
+def seconds(place: memoryview) -> float:
     """For how long a worker has been at its document; 0 where it is at none."""
     since = place[1]
     return (time.monotonic_ns() - since) / 1e9 if place[0] != NOWHERE else 0.0

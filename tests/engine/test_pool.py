@@ -206,9 +206,8 @@ def test_ctrl_c_never_reaches_a_worker_not_even_while_it_starts():
     worker = _Worker()
     ignored = False
     while not ignored:
-        status = Path(f"/proc/{worker.process.pid}/status").read_text().splitlines()
+        status = Path(f"/proc/{worker.process}/status").read_text().splitlines()
         signals = {line[:6]: int(line.split()[1], 16) for line in status if line.startswith("Sig") and "/" not in line}
         held, ignored = (bool(signals[name] >> signal.SIGINT - 1 & 1) for name in ("SigBlk", "SigIgn"))
         assert held or ignored
-    worker.process.kill()
-    worker.exit_code()
+    worker.stop()
