@@ -26,6 +26,7 @@ class State:
     step: int  # steps done
     log_bytes: int  # what the log held then
     seconds: float  # spent until then, over all starts
+    guard: dict[str, Any] = dataclasses.field(default_factory=dict)  # see Guard
 
 
 class Checkpoints:
@@ -34,14 +35,17 @@ class Checkpoints:
     `identity` says which run this is and how it computes; a checkpoint with another one is refused.
     """
 
-    def __init__(self, folder: Path, identity: dict[str, Any], tokenizer_path: Path, keep: int) -> None:
+    def __init__(
+        self, folder: Path, identity: dict[str, Any], tokenizer_path: Path, keep: int, milestone_every: int = 0
+    ) -> None:
         self.folder = folder
         self.identity = identity
         self.tokenizer_path = tokenizer_path
         self.keep = keep
+        self.milestone_every = milestone_every  # steps; these checkpoints stay for ever; 0: none do
 
     def save(self, model: Transformer, optimiser: Optimiser, state: State) -> None:
-        """Writes a checkpoint, then removes the oldest beyond `keep`."""
+        """Writes a checkpoint, then removes the oldest beyond `keep`, but for milestones."""
         target = self.folder / f"step-{state.step:06d}"
         unfinished = self.folder / f"{UNFINISHED}{target.name}"
         try:
@@ -54,7 +58,21 @@ class Checkpoints:
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
         for old in self.found()[: -self.keep]:
-            shutil.rmtree(old)
+            if not self._is_milestone(old):
+                shutil.rmtree(old)
+
+    def move_milestones(self, target: Path) -> list[Path]:
+        """Moves the milestones below `target`, where those that were moved before may be; gives all their files."""
+        for step in self.found():
+            if self._is_milestone(step):
+                target.mkdir(parents=True, exist_ok=True)
+                shutil.rmtree(target / step.name, ignore_errors=True)
+                os.replace(step, target / step.name)
+        return sorted(path for path in target.rglob("*") if path.is_file())
+
+    def _is_milestone(self, checkpoint: Path) -> bool:
+        every = self.milestone_every
+        return bool(every) and int(checkpoint.name.removeprefix("step-")) % every == 0
 
     def found(self) -> list[Path]:
         """The checkpoints there are, oldest first."""
@@ -82,7 +100,8 @@ class Checkpoints:
             state = State(**value)
             # copied, not put in its place: a mapped file lies in memory otherwise than a tensor
             model.load_state_dict(load_model(newest).model.state_dict())
-            optimiser.restore(load_tensors(newest / "optimizer.safetensors"), state.step)
+            updates = state.step - state.guard.get("skipped", 0)
+            optimiser.restore(load_tensors(newest / "optimizer.safetensors"), updates)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise GptkitError(f"{newest}: is damaged ({error}); remove it to go on with the one before") from None
         return state

@@ -6,7 +6,7 @@ import numpy as np
 
 from gptkit.data.tokens import TokenShard
 from gptkit.errors import GptkitError
-from gptkit.sampling.draws import draw64
+from gptkit.sampling.permutation import Permutation
 from gptkit.sampling.schedule import Schedule
 
 
@@ -46,7 +46,7 @@ class Loader:
     """Packed sequences of `context` tokens, shuffled anew in each epoch and none repeated within it.
 
     The n-th sequence of a run is a function of (seed, n): whoever goes on at step s reads on exactly
-    where the first s steps ended.
+    where the first s steps ended. Nothing is kept in memory for it.
     """
 
     def __init__(self, stream: TokenStream, context: int, seed: int, source: str = "") -> None:
@@ -55,7 +55,7 @@ class Loader:
         self.key = (seed, "order", source) if source else (seed, "order")
         self.per_epoch = (len(stream) - 1) // context  # sequences; each has one more token to be predicted
         self._epoch = -1
-        self._order = np.empty(0, np.int64)
+        self._order = Permutation(1)
 
     def batch(self, first: int, count: int) -> np.ndarray:
         """Sequences `first` to `first + count` of the run, int64 [count, context + 1].
@@ -68,11 +68,8 @@ class Loader:
         """Sequence `number` of the run, int64 [context + 1]."""
         epoch, place = divmod(number, self.per_epoch)
         if epoch != self._epoch:
-            # raw bits, because numpy promises that only these stay the same in later versions
-            bits = np.random.PCG64(draw64(*self.key, epoch)).random_raw(self.per_epoch)
-            self._order = np.argsort(bits, kind="stable")
-            self._epoch = epoch
-        return self.stream.read(int(self._order[place]) * self.context, self.context + 1)
+            self._order, self._epoch = Permutation(self.per_epoch, *self.key, epoch), epoch
+        return self.stream.read(self._order[place] * self.context, self.context + 1)
 
 
 class WeightedLoader:

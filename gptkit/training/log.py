@@ -56,7 +56,8 @@ class Status:
         left = duration(each * (self._steps - record["step"]))
         if done == ESTIMATE_AFTER:
             self._progress.say(f"train: {record['tokens_per_second']:,.0f} tokens/s, about {left} to go")
-        note = f"loss {record['loss']:.3f}, lr {record['lr']:.1e}, {record['tokens_per_second']:,.0f} tokens/s, {left} left"
+        loss = "skipped" if "skipped" in record else f"loss {record['loss']:.3f}"
+        note = f"{loss}, lr {record['lr']:.1e}, {record['tokens_per_second']:,.0f} tokens/s, {left} left"
         self._advance(1, note)
         if not self._progress.bars and time.monotonic() - self._said > SAY_EVERY:
             self._said = time.monotonic()

@@ -11,11 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gptkit.model.transformer import capped
-
-# logits held at once: few enough for a CPU's cache, enough to keep a GPU busy
-CPU_LOGITS = 1 << 20
-GPU_LOGITS = 1 << 27
-ROWS = 256  # at least, as each part adds to the gradient of the whole weight (64 rows: a third slower)
+from gptkit.training.activations import rows_at_once
 
 
 def linear_cross_entropy(
@@ -34,17 +30,12 @@ def linear_cross_entropy(
 def token_nats(hidden: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype, softcap: float = 0.0) -> Tensor:
     """−ln softmax(hidden · weightᵀ)[target] of each row, float32 [N]; shapes as above."""
     cast = weight.to(dtype)
-    rows = _rows(weight)
+    rows = rows_at_once(len(weight), weight.device.type)
     parts = [
         functional.cross_entropy(capped((part.to(dtype) @ cast.t()).float(), softcap), target, reduction="none")
         for part, target in zip(hidden.split(rows), targets.split(rows), strict=True)
     ]
     return torch.cat(parts)
-
-
-def _rows(weight: Tensor) -> int:
-    """How many rows of logits are made at once."""
-    return max(ROWS, (CPU_LOGITS if weight.device.type == "cpu" else GPU_LOGITS) // len(weight))
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -56,7 +47,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
         total = torch.zeros((), device=hidden.device)
         hidden_gradient = torch.empty_like(hidden, dtype=torch.float32)
         weight_gradient = torch.zeros_like(weight)
-        for start in range(0, len(hidden), rows := _rows(weight)):
+        rows = rows_at_once(len(weight), weight.device.type)
+        for start in range(0, len(hidden), rows):
             part = hidden[start : start + rows].to(dtype)
             target = targets[start : start + rows, None]
             logits = capped(part @ cast.t(), softcap)
@@ -69,6 +61,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             gradient = gradient.to(dtype)
             hidden_gradient[start : start + rows] = gradient @ cast
             weight_gradient += gradient.t() @ part
+            del logits, logs, gradient  # before the next ones are made
         ctx.save_for_backward(hidden_gradient, weight_gradient)
         return total / len(hidden)
 

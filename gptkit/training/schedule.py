@@ -1,16 +1,43 @@
-"""The learning rate of each step."""
+"""The learning rate of each step, as a share of the highest."""
 
+import dataclasses
 import math
 
+from gptkit.training.settings import TrainSettings
 
-def share_of_rate(step: int, steps: int, warmup: float, lowest: float) -> float:
-    """What share of the highest learning rate a step has.
 
-    It rises evenly over the share `warmup` of all steps, then falls along a cosine to `lowest` (Brown
-    et al. 2020, appendix B). `step` counts from 0; the first step already learns, the last has the lowest.
+@dataclasses.dataclass(frozen=True)
+class RateSchedule:
+    """Rises evenly over `rising` tokens, stays, and falls between `start` and `end` to `lowest`, where it stays.
+
+    It falls along a cosine (Brown et al. 2020, appendix B), or evenly (Hägele et al. 2024, who call it a cooldown).
+    All in tokens, so that it is the same curve for steps of any size.
     """
-    rising = round(warmup * steps)
-    if step < rising:
-        return (step + 1) / rising
-    part = (step - rising) / max(1, steps - 1 - rising)
-    return lowest + (1 - lowest) * (1 + math.cos(math.pi * part)) / 2
+
+    rising: int
+    start: int
+    end: int
+    lowest: float
+    even: bool
+
+    def share(self, before: int, after: int) -> float:
+        """The share of a step that begins behind so many tokens and ends behind so many: the first one already learns."""
+        if before < self.rising:
+            return min(1.0, after / self.rising)
+        if before < self.start:
+            return 1.0
+        part = min(1.0, (before - self.start) / (self.end - self.start)) if self.end > self.start else 1.0
+        fallen = part if self.even else (1 - math.cos(math.pi * part)) / 2
+        return 1 - (1 - self.lowest) * fallen
+
+
+def rate_schedule(settings: TrainSettings, tokens: int, last_step: int) -> RateSchedule:
+    """The schedule of a run of so many tokens, of which the last step takes `last_step`: it has the lowest rate.
+
+    Warm-up and cooldown are whole tokens, as near as may be to what the settings say.
+    """
+    rising = round(settings.warmup * tokens) if settings.warmup_tokens is None else settings.warmup_tokens
+    even = settings.schedule == "wsd"
+    start = max(rising, tokens - round(settings.cooldown * tokens)) if even else rising
+    end = settings.decay_tokens or max(start, tokens - last_step)
+    return RateSchedule(rising, start, end, settings.min_lr, even)

@@ -54,7 +54,8 @@ def run(data: Sequence[str], output: Path, settings: TrainSettings, runtime: Run
         if stage.finished or not stage.begin(plan.describe(device, settings.model)):
             return stage.finished
         say = runtime.progress.say
-        check_free_space(output, (settings.keep + 2) * plan.bytes_on_disk)
+        milestones = plan.steps // settings.milestone_every if settings.milestone_every else 0
+        check_free_space(output, (settings.keep + 2 + milestones) * plan.bytes_on_disk)
         # a damaged shard is known before hours of training
         for each in (source.folder for source in sources):
             verify(each.folder, each.manifest.of_kind("train") + each.manifest.of_kind("validation"))
@@ -68,7 +69,9 @@ def run(data: Sequence[str], output: Path, settings: TrainSettings, runtime: Run
                 say(f"validation text, bits per byte to beat: {_in_words(reference)}")
         # a run goes on only as the run it was: what it is, and how it computes
         identity = {"run": stage.plan.digest(), "device": device.name, "dtype": str(device.dtype)}
-        checkpoints = Checkpoints(stage.work / "checkpoints", identity, folder.tokenizer_path, settings.keep)
+        checkpoints = Checkpoints(
+            stage.work / "checkpoints", identity, folder.tokenizer_path, settings.keep, settings.milestone_every
+        )
         model = train(plan, settings, loader, held_out, device, checkpoints, stage.work / LOG, runtime.progress)
         facts: dict[str, Any] = {
             "tokenizer": folder.manifest.facts["tokenizer"],
@@ -104,7 +107,10 @@ def run(data: Sequence[str], output: Path, settings: TrainSettings, runtime: Run
         }
         if isinstance(loader, WeightedLoader):
             counts["sources"] = _taken(sources, loader, plan.steps * plan.sequences)
-        return stage.close(shards, counts, facts, beside=[LOG])
+        kept = [
+            path.relative_to(stage.out).as_posix() for path in checkpoints.move_milestones(stage.out / "checkpoints")
+        ]
+        return stage.close(shards, counts, facts, beside=[LOG, *kept])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -156,9 +156,11 @@ def test_bf16_is_refused_where_the_processor_has_none(token_folder, tmp_path, ru
     assert manifest.facts["dtype"] == "float32"
 
 
-def test_divergence_stops_at_once_and_keeps_the_checkpoints(token_folder, tmp_path, runtime):
-    settings = dataclasses.replace(SMALL, lr=1e25, warmup=0.0, checkpoint_every=1)
-    with pytest.raises(GptkitError, match=r"step \d: the loss is nan.* lower --lr"):
+def test_divergence_stops_and_keeps_the_checkpoints(token_folder, tmp_path, runtime):
+    settings = dataclasses.replace(SMALL, lr=1e25, warmup=0.0, checkpoint_every=1, bad_steps=3)
+    with pytest.raises(
+        GptkitError, match=r"step 4: the loss is nan; 3 steps in a row .* checkpoint is .*step-\d+.* lower --lr"
+    ):
         run([str(token_folder.folder)], tmp_path / "model", settings, runtime)
     assert list((tmp_path / "model" / ".work" / "checkpoints").iterdir())
     with pytest.raises(GptkitError, match="name its newest checkpoint"):
@@ -167,15 +169,15 @@ def test_divergence_stops_at_once_and_keeps_the_checkpoints(token_folder, tmp_pa
 
 def run_until(steps, token_folder, output, settings, runtime, monkeypatch):
     """Trains, and stops as Ctrl-C would in the step behind `steps`."""
-    real = loop.take_step
+    real = loop.find_gradients
 
-    def step(model, optimiser, loader, plan, settings, device, number, share):
+    def step(model, optimiser, batches, plan, settings, device, number):
         if number == steps:
             raise KeyboardInterrupt
-        return real(model, optimiser, loader, plan, settings, device, number, share)
+        return real(model, optimiser, batches, plan, settings, device, number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "take_step", step)
+        patch.setattr(loop, "find_gradients", step)
         run([str(token_folder.folder)], output, settings, runtime)
 
 
@@ -262,3 +264,34 @@ def test_a_disk_that_fills_up_keeps_the_last_checkpoint(token_folder, tmp_path, 
     assert [path.name for path in (tmp_path / "model" / ".work" / "checkpoints").iterdir()] == ["step-000002"]
     monkeypatch.undo()
     assert run([str(token_folder.folder)], tmp_path / "model", SMALL, runtime).digest == straight.digest
+
+
+def poisoned(steps, monkeypatch):
+    """Makes the loss of some steps no number."""
+    real = loop.find_gradients
+
+    def step(model, optimiser, batches, plan, settings, device, number):
+        loss, norm = real(model, optimiser, batches, plan, settings, device, number)
+        return (math.nan if number in steps else loss), norm
+
+    monkeypatch.setattr(loop, "find_gradients", step)
+
+
+@pytest.mark.parametrize("kind", ["adamw", "muon"])
+def test_bad_steps_are_skipped_and_counted_and_a_run_goes_on_behind_them(
+    token_folder, tmp_path, runtime, monkeypatch, kind
+):
+    settings = dataclasses.replace(SMALL, optimiser=kind, checkpoint_every=2, schedule="wsd", milestone_every=4)
+    poisoned({2, 3, 5}, monkeypatch)
+    run([str(token_folder.folder)], tmp_path / "straight", settings, runtime)
+    with pytest.raises(KeyboardInterrupt):
+        run_until(5, token_folder, tmp_path / "stopped", settings, runtime, monkeypatch)
+    run([str(token_folder.folder)], tmp_path / "stopped", settings, runtime)
+    straight, stopped = (tmp_path / name for name in ("straight", "stopped"))
+    assert (straight / "model.safetensors").read_bytes() == (stopped / "model.safetensors").read_bytes()
+    records = [json.loads(line) for line in (stopped / "log.jsonl").read_text().splitlines()]
+    assert [record["step"] for record in records if "skipped" in record] == [3, 4, 6]
+    for folder in (straight, stopped):
+        steps = sorted(path.name for path in (folder / "checkpoints").iterdir())
+        assert steps == [f"step-{number:06d}" for number in range(4, SMALL.steps + 1, 4)]
+        assert load_model(folder / "checkpoints" / steps[0]).config == load_model(folder).config
