@@ -40,7 +40,8 @@ class Mixture:
     """A mixture of experts in place of each MLP (Shazeer et al. 2017; Fedus et al. 2021; Jiang et al. 2024).
 
     A token goes to its `active` likeliest experts, whose outputs are weighted by a softmax over these. Without
-    `capacity` no token is dropped; with it an expert takes at most capacity · tokens · active / experts of a batch.
+    `capacity` no token is dropped; with it an expert takes at most capacity · tokens · active / experts of a batch
+    while training. (Without that, what stands beside a token would decide what becomes of it.)
     """
 
     experts: int
@@ -50,6 +51,8 @@ class Mixture:
     router_z: float = 0.001  # weight of the router's z-loss (Zoph et al. 2022)
 
     def __post_init__(self) -> None:
+        if not all(type(number) is int for number in (self.experts, self.active)):
+            raise ValueError(f"{self.active!r} of {self.experts!r} experts: these are no whole numbers")
         if not 1 <= self.active <= self.experts:
             raise ValueError(f"{self.active} of {self.experts} experts cannot be active")
         if self.capacity is not None and not self.capacity > 0:
@@ -102,8 +105,12 @@ class ModelConfig:
             if self.width % self.heads:
                 raise ValueError(f"a width of {self.width} cannot be divided among {self.heads} heads")
             object.__setattr__(self, "head_width", self.width // self.heads)
+        if not isinstance(self.head_width, int) or self.head_width < 1:
+            raise ValueError(f"head_width is {self.head_width!r} and must be a positive whole number")
         if self.heads % self.kv_heads:
             raise ValueError(f"{self.heads} heads cannot share {self.kv_heads} heads of keys and values evenly")
+        if self.rope_scaling is not None and (self.positions != "rope" or self.rope_theta <= 1):
+            raise ValueError("only rotary positions with a rope_theta above 1 can be scaled")
         if self.positions == "rope" and self.head_width % 2:
             raise ValueError(f"a head of width {self.head_width} cannot be turned in pairs, as rotary positions need")
         for name, choice in CHOICES.items():

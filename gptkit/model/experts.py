@@ -16,7 +16,7 @@ class Routes(NamedTuple):
     """Where the tokens of a batch go. N tokens, k active experts of E."""
 
     experts: Tensor  # int64 [N, k], the likeliest first
-    weights: Tensor  # float32 [N, k], of each expert's output; they add up to 1 unless one is full
+    weights: Tensor  # float32 [N, k], of each expert's output; they add up to 1 unless one is full while training
     balance: Tensor  # float32 []: 1 where all experts are used alike (Fedus et al. 2021, eq. 4)
     router_z: Tensor  # float32 []: the mean square of log Σ exp(logits) (Zoph et al. 2022, eq. 5)
 
@@ -52,7 +52,7 @@ class Experts(nn.Module):
             logits = functional.linear(tokens.float(), self.router.weight.float(), bias)
         chosen, experts = logits.topk(self.mixture.active, dim=-1)
         weights = chosen.softmax(dim=-1)
-        if self.mixture.capacity is not None:
+        if self.training and self.mixture.capacity is not None:
             weights = weights * self._fitting(experts)
         count = self.mixture.experts
         shares = (

@@ -9,7 +9,7 @@ from gptkit.model.config import ModelConfig, RopeScaling
 
 
 class Rotary:
-    """The cosines and sines of all places of a context: float32 [context, head width].
+    """The cosines and sines of all places of a context: [context, head width], computed in float32.
 
     Halves of a head are turned together, the n-th number of the first half with the n-th of the second, as in
     transformers' Llama. They are made when they are first asked for, on the device and in the dtype of what is turned.

@@ -1,6 +1,6 @@
 """Text to token ids and back."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -8,8 +8,6 @@ from tokenizers import Tokenizer
 from gptkit.data.files import read_json
 from gptkit.data.vocabulary import find_end_of_text
 from gptkit.errors import GptkitError
-
-LONGEST_CHARACTER = 4  # bytes of UTF-8, each of which may be a token of its own
 
 
 class Codec:
@@ -44,14 +42,3 @@ class Codec:
         """The text of ids; special tokens give none, bytes that are no UTF-8 give U+FFFD."""
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
         return text
-
-    def stream(self, ids: Iterable[int]) -> Iterator[str]:
-        """The text of ids as they come, held back while a character is incomplete."""
-        pending: list[int] = []
-        for token in ids:
-            pending.append(token)
-            text = self.decode(pending)
-            if not text.endswith("\ufffd") or len(pending) >= LONGEST_CHARACTER:
-                pending.clear()
-                yield text
-        yield self.decode(pending)

@@ -76,7 +76,8 @@ class Transformer(nn.Module):
 
     @torch.no_grad()
     def _initialise(self, seed: int) -> None:
-        """Draws weights as GPT-2 did: N(0, 0.02), less on what is added to the residual stream."""
+        """Draws weights as GPT-2 did: N(0, 0.02), less on what is added to a residual stream that no norm holds
+        back; where norms stand behind the sums, as in GPT-1, all alike."""
         generator = torch.Generator().manual_seed(seed)
         for name, parameter in self.named_parameters():
             if "norm" in name and name.endswith("weight"):
@@ -85,7 +86,8 @@ class Transformer(nn.Module):
                 parameter.zero_()
             else:
                 added = name.endswith(("attention.out.weight", "mlp.down.weight", "mlp.down"))
-                scale = 1 / math.sqrt(2 * self.config.layers) if added else 1  # 2 · layers of them add up
+                held_back = not self.config.norm_first
+                scale = 1 / math.sqrt(2 * self.config.layers) if added and not held_back else 1  # so many add up
                 parameter.normal_(0, INITIAL_DEVIATION * scale, generator=generator)
 
     @property

@@ -12,6 +12,11 @@ from gptkit.errors import UsageError
 from gptkit.training.settings import TrainSettings
 
 NATIVE_BF16 = {"avx512_bf16", "amx_bf16", "bf16"}  # flags in /proc/cpuinfo on x86 and ARM
+# a container's limit and what it uses, of Linux's cgroups in both versions
+CGROUP_FILES = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 
 
@@ -58,6 +63,20 @@ def prepare(device: Device) -> None:
             mallopt = ctypes.CDLL(None).mallopt
             mallopt(M_MMAP_THRESHOLD, 1 << 30)
             mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def free_memory(name: str) -> int | None:
+    """Bytes of memory that a device has left, within this process's limit; None where the system does not say."""
+    if name == "cuda":
+        return int(torch.cuda.mem_get_info()[0])
+    found = []
+    with contextlib.suppress(OSError, ValueError):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        found += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    for limit, used in CGROUP_FILES:
+        with contextlib.suppress(OSError, ValueError):  # the limit is "max" where there is none
+            found.append(max(0, int(Path(limit).read_text()) - int(Path(used).read_text())))
+    return min(found, default=None)
 
 
 def _cpu_has_bf16() -> bool:

@@ -14,6 +14,16 @@ BESIDE_MUON = 2  # validation after 0.5M tokens of a model of 2.6M: 2.437 bits p
 MEMORY = {"momentum_buffer": torch.optim.Muon, "exp_avg": torch.optim.AdamW, "exp_avg_sq": torch.optim.AdamW}
 
 
+def is_matrix(name: str, parameter: Tensor) -> bool:
+    """Whether a parameter is one matrix: not a stack of them, nor the biases of experts side by side."""
+    return parameter.dim() == 2 and not name.endswith("bias")
+
+
+def decays(name: str, parameter: Tensor) -> bool:
+    """Whether weight decay is for a parameter: matrices, stacks of them, embeddings."""
+    return parameter.dim() >= 2 and not name.endswith("bias")
+
+
 class Optimiser:
     """The optimiser of a model's parameters, with its memory by parameter name.
 
@@ -32,12 +42,12 @@ class Optimiser:
         by_muon = {
             parameter
             for parameter, name in self._names.items()
-            if settings.optimiser == "muon" and parameter.dim() == 2 and name.startswith("blocks.")
+            if settings.optimiser == "muon" and is_matrix(name, parameter) and name.startswith("blocks.")
         }
         others = [parameter for parameter in self._names if parameter not in by_muon]
         groups = [
-            {"params": [p for p in others if p.dim() >= 2], "weight_decay": settings.weight_decay},
-            {"params": [p for p in others if p.dim() == 1], "weight_decay": 0.0},
+            {"params": [p for p in others if decays(self._names[p], p)], "weight_decay": settings.weight_decay},
+            {"params": [p for p in others if not decays(self._names[p], p)], "weight_decay": 0.0},
         ]
         betas = (settings.beta1, settings.beta2)
         self._parts: list[torch.optim.Optimizer] = [

@@ -27,16 +27,18 @@ class RateSchedule:
         if before < self.start:
             return 1.0
         part = min(1.0, (before - self.start) / (self.end - self.start)) if self.end > self.start else 1.0
-        fallen = part if self.even else (1 - math.cos(math.pi * part)) / 2
-        return 1 - (1 - self.lowest) * fallen
+        left = 1 - part if self.even else (1 + math.cos(math.pi * part)) / 2
+        return self.lowest + (1 - self.lowest) * left
 
 
 def rate_schedule(settings: TrainSettings, tokens: int, last_step: int) -> RateSchedule:
     """The schedule of a run of so many tokens, of which the last step takes `last_step`: it has the lowest rate.
 
-    Warm-up and cooldown are whole tokens, as near as may be to what the settings say.
+    A warm-up that is a share of the run is a whole number of steps.
     """
-    rising = round(settings.warmup * tokens) if settings.warmup_tokens is None else settings.warmup_tokens
+    rising = settings.warmup_tokens
+    if rising is None:
+        rising = round(settings.warmup * tokens / last_step) * last_step
     even = settings.schedule == "wsd"
     start = max(rising, tokens - round(settings.cooldown * tokens)) if even else rising
     end = settings.decay_tokens or max(start, tokens - last_step)

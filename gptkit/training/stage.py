@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gptkit.data.files import check_free_space
+from gptkit.data.files import check_free_space, read_json, write_json
 from gptkit.data.manifest import Manifest, Shard, verify
 from gptkit.data.vocabulary import bytes_per_token, token_bytes
 from gptkit.engine.stage import Runtime, Stage
@@ -21,13 +21,14 @@ from gptkit.training.device import choose_device, prepare
 from gptkit.training.evaluate import HeldOut, validate
 from gptkit.training.loader import WeightedLoader
 from gptkit.training.loop import train
-from gptkit.training.plan import make_plan
+from gptkit.training.plan import Plan, make_plan
 from gptkit.training.reference import ByteNgrams, xz_bits_per_byte
 from gptkit.training.settings import TrainSettings
 from gptkit.training.sources import TokenSource, held_out_ids, open_loader, open_sources, training_ids
 
 VERSION = 1
 LOG = "log.jsonl"
+BEGUN = "begun.json"
 KINDS = {WEIGHTS: "model", CONFIG: "config", TOKENIZER: "tokenizer"}
 REFERENCE_BYTES = 20_000_000  # of the training text; byte n-grams are counted in no more
 DIGITS = 6  # of the figures among the facts
@@ -60,6 +61,7 @@ def run(data: Sequence[str], output: Path, settings: TrainSettings, runtime: Run
         for each in (source.folder for source in sources):
             verify(each.folder, each.manifest.of_kind("train") + each.manifest.of_kind("validation"))
         prepare(device)
+        plan = as_begun(plan, stage.work / BEGUN)
         held_out, reference = None, {}
         if validation:
             held_out = HeldOut(np.concatenate(validation), bytes_per_token(folder.tokenizer_path), end_of_text)
@@ -111,6 +113,17 @@ def run(data: Sequence[str], output: Path, settings: TrainSettings, runtime: Run
             path.relative_to(stage.out).as_posix() for path in checkpoints.move_milestones(stage.out / "checkpoints")
         ]
         return stage.close(shards, counts, facts, beside=[LOG, *kept])
+
+
+def as_begun(plan: Plan, path: Path) -> Plan:
+    """The plan with the micro-batch of the run's first start, which it writes at `path`.
+
+    How many sequences fit depends on the memory that is free, and another number gives other last bits.
+    """
+    if not path.exists():
+        write_json(path, {"micro_batch": plan.micro_batch})
+    begun = read_json(path)["micro_batch"]
+    return plan if begun == plan.micro_batch else dataclasses.replace(plan, micro_batch=begun)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -153,7 +153,7 @@ def test_each_token_goes_through_its_experts():
 
 def test_a_full_expert_drops_the_last_choices():
     config = dataclasses.replace(CHOICES["mixtral"], mixture=Mixture(4, 2, capacity=0.5))
-    experts = made(config).blocks[0].mlp
+    experts = made(config).blocks[0].mlp.train()
     routes = experts.route(torch.randn(64, config.width, generator=torch.Generator().manual_seed(0)))
     room = int(0.5 * 64 * 2 / 4)
     for expert in range(4):
@@ -162,6 +162,7 @@ def test_a_full_expert_drops_the_last_choices():
         assert int(taken.sum()) == min(room, int(wanted.sum()))
         places = torch.nonzero(wanted.t().flatten())[:, 0]  # first choices of all tokens, then second ones
         assert torch.equal(torch.nonzero(taken.t().flatten())[:, 0], places[:room])
+    assert (experts.eval().route(torch.randn(64, config.width)).weights > 0).all()
 
 
 def test_the_balancing_loss_is_1_where_all_experts_are_used_alike():

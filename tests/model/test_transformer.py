@@ -5,7 +5,6 @@ from gptkit.errors import UsageError
 from gptkit.model.attention import View, attend
 from gptkit.model.cache import Cache
 from gptkit.model.config import ModelConfig
-from gptkit.model.generate import choose, generate
 from gptkit.model.presets import PRESETS, preset
 from gptkit.model.size import parameter_count
 from gptkit.model.transformer import Transformer
@@ -99,54 +98,3 @@ def test_cache_gives_the_same_logits(model, cuts):
     assert cache.length == 16
     with pytest.raises(ValueError, match="context of 16"):
         model(ids[:, :1], cache)
-
-
-@pytest.mark.parametrize("temperature", [0, 0.9])
-def test_generation_is_the_same_with_and_without_cache_beyond_the_context(model, temperature):
-    prompts = [[4], list(range(11)), list(range(40))]
-    for prompt in prompts:
-        cached = list(generate(model, prompt, 50, temperature, seed=3))
-        assert cached == list(generate(model, prompt, 50, temperature, seed=3, use_cache=False))
-        assert len(cached) == 50
-
-
-def test_greedy_takes_the_likeliest_token(model):
-    ids = [3, 1, 4]
-    for token in generate(model, [3, 1, 4], 10, temperature=0):
-        assert token == model(torch.tensor([ids]))[0, -1].argmax()
-        ids.append(token)
-
-
-def test_generation_stops_before_the_stop_id(model):
-    ids = list(generate(model, [7], 12, temperature=0))
-    assert list(generate(model, [7], 12, temperature=0, stop_id=ids[5])) == ids[: ids.index(ids[5])]
-    with pytest.raises(ValueError, match="no token"):
-        next(generate(model, [], 1))
-
-
-@pytest.mark.parametrize("temperature", [1e-30, 1e-38, 1e-40, 5e-324])
-def test_next_to_temperature_0_the_likeliest_is_drawn(temperature):
-    generator = torch.Generator().manual_seed(0)
-    for logits in (torch.tensor([-3.0, 8.0, 1e6, 7.0]), torch.tensor([-3e3, -8e3, -1e3, -7e3])):
-        for top_p in (None, 0.5):
-            assert choose(logits, temperature, None, top_p, generator) == 2
-
-
-def test_draws_follow_the_probabilities():
-    logits = torch.tensor([0.3, 2.0, -1.0, 1.5])
-    generator = torch.Generator().manual_seed(0)
-
-    def frequencies(**how):
-        drawn = [choose(logits, generator=generator, **how) for _ in range(4000)]
-        return torch.bincount(torch.tensor(drawn), minlength=4) / 4000
-
-    def close(found, expected):
-        torch.testing.assert_close(found, expected, rtol=0, atol=0.04)
-
-    close(frequencies(temperature=1.0, top_k=None, top_p=None), logits.softmax(0))
-    close(frequencies(temperature=0.5, top_k=None, top_p=None), (logits * 2).softmax(0))
-    two = torch.where(logits >= 1.5, logits, -torch.inf).softmax(0)
-    close(frequencies(temperature=1.0, top_k=2, top_p=None), two)
-    assert logits.softmax(0)[1] < 0.6  # so that two are needed
-    close(frequencies(temperature=1.0, top_k=None, top_p=0.6), two)
-    close(frequencies(temperature=1.0, top_k=None, top_p=0.01), torch.tensor([0.0, 1, 0, 0]))

@@ -2,14 +2,14 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gptkit.training import loss as losses
+from gptkit.training import activations
 from gptkit.training.loss import linear_cross_entropy, token_nats
 
 
 @pytest.fixture(params=[1, 70_000], ids=["64 rows at once", "all rows at once"])
 def _rows(request, monkeypatch):
-    monkeypatch.setattr(losses, "ROWS", 64)
-    monkeypatch.setattr(losses, "CPU_LOGITS", request.param)
+    monkeypatch.setattr(activations, "ROWS", 64)
+    monkeypatch.setattr(activations, "CPU_LOGITS", request.param)
 
 
 def example(rows=150, width=16, vocabulary=300):

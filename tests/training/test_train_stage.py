@@ -134,7 +134,7 @@ def test_a_dry_run_writes_nothing(token_folder, tmp_path, runtime):
     [
         ({"batch_tokens": 100}, "96 or 128 would be"),
         ({"batch_tokens": 31}, "32 would be"),
-        ({"micro_batch": 3}, "does not divide the 4 sequences of a step; these do: 1, 2, 4"),
+        ({"micro_batch": 3}, "does not divide the 4 sequences of 32 tokens in a step of 128 .* these do: 1, 2, 4"),
         ({"model": "micor"}, "did you mean micro"),
         ({"context": 10**7, "batch_tokens": 10**7}, "the train split has .* name a shorter --context"),
         ({"context": 60_000, "batch_tokens": 60_000}, "the validation split has .* --validate-tokens 0"),
@@ -295,3 +295,13 @@ def test_bad_steps_are_skipped_and_counted_and_a_run_goes_on_behind_them(
         steps = sorted(path.name for path in (folder / "checkpoints").iterdir())
         assert steps == [f"step-{number:06d}" for number in range(4, SMALL.steps + 1, 4)]
         assert load_model(folder / "checkpoints" / steps[0]).config == load_model(folder).config
+
+
+def test_a_run_goes_on_with_the_micro_batch_it_began_with(token_folder, tmp_path, runtime, monkeypatch):
+    settings = dataclasses.replace(SMALL, micro_batch=None)
+    straight = run([str(token_folder.folder)], tmp_path / "straight", settings, runtime)
+    with pytest.raises(KeyboardInterrupt):
+        run_until(4, token_folder, tmp_path / "stopped", settings, runtime, monkeypatch)
+    monkeypatch.setattr("gptkit.training.plan.free_memory", lambda name: 1)  # now only one sequence fits
+    stopped = run([str(token_folder.folder)], tmp_path / "stopped", settings, runtime)
+    assert stopped.digest == straight.digest

@@ -44,14 +44,14 @@ def test_a_stopped_run_goes_on_to_the_same_end(folders, tmp_path, runtime, monke
     data = [f"a=.7:{folders[0]}", f"b=.3:{folders[1]}"]
     settings = dataclasses.replace(SMALL, reference=False)
     straight = run(data, tmp_path / "straight", settings, runtime)
-    real = loop.take_step
+    real = loop.find_gradients
 
-    def step(model, optimiser, loader, plan, settings, device, number, share):
+    def step(model, optimiser, batches, plan, settings, device, number):
         if number == 3:
             raise KeyboardInterrupt
-        return real(model, optimiser, loader, plan, settings, device, number, share)
+        return real(model, optimiser, batches, plan, settings, device, number)
 
-    monkeypatch.setattr(loop, "take_step", step)
+    monkeypatch.setattr(loop, "find_gradients", step)
     with pytest.raises(KeyboardInterrupt):
         run(data, tmp_path / "stopped", settings, runtime)
     monkeypatch.undo()

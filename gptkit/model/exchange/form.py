@@ -10,6 +10,7 @@ from torch import Tensor
 from gptkit.model.config import ModelConfig
 
 Tensors = Mapping[str, Tensor]
+LARGEST = 1 << 60  # number in a config.json, so that none overflows where it is used
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +48,22 @@ def join_heads(queries: Tensor, keys: Tensor, values: Tensor, config: ModelConfi
         for part, count in ((queries, each), (keys, 1), (values, 1))
     ]
     return torch.cat(parts, dim=1).flatten(0, 2)
+
+
+def number(value: Mapping[str, Any], name: str, default: float) -> float:
+    """A field that is a number. Raises ValueError where it is another thing."""
+    found = value.get(name, default)
+    if isinstance(found, bool) or not isinstance(found, int | float) or not abs(found) < LARGEST:  # nor is it NaN
+        raise ValueError(f"{name} is {found!r} and must be a number")
+    return float(found)
+
+
+def whole(value: Mapping[str, Any], name: str, default: int) -> int:
+    """A field that is a whole number. Raises ValueError where it is another thing."""
+    found = value.get(name, default)
+    if isinstance(found, bool) or not isinstance(found, int) or not abs(found) < LARGEST:
+        raise ValueError(f"{name} is {found!r} and must be a whole number")
+    return found
 
 
 def check_fixed(value: Mapping[str, Any], fixed: Mapping[str, tuple[Any, ...]]) -> None:

@@ -13,7 +13,7 @@ from gptkit.model.exchange.form import Form, Tensors
 
 MODEL_TYPE = "gptkit"
 PARTS = {"rope_scaling": RopeScaling, "mixture": Mixture}
-BESIDE = {"model_type", "architectures", "bos_token_id", "eos_token_id", "torch_dtype"}
+BESIDE = {"model_type", "architectures", "bos_token_id", "eos_token_id", "pad_token_id", "torch_dtype"}
 
 
 def _describe(config: ModelConfig, end_of_text: int | None) -> dict[str, Any]:
