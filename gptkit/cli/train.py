@@ -44,7 +44,7 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Train a GPT-2 model from scratch on token shards.
+    """Train a model from scratch on token shards (gptkit models lists their shapes).
 
     Of several token folders, made with one tokenizer, sequences are taken in proportion to their
     weights; an epoch is as much as repeats none of them.

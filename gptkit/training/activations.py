@@ -9,6 +9,7 @@ values, the result, and the logarithm of each softmax's sum.
 import dataclasses
 from typing import Literal
 
+from gptkit.model.chunk_sizes import CHUNK, COLUMNS, SHORT, STRIDE
 from gptkit.model.config import ModelConfig
 from gptkit.model.patterns import Pattern
 
@@ -20,7 +21,6 @@ INNER = {"gelu": 2, "gelu_tanh": 2, "relu2": 2, "swiglu": 4, "clamped_swiglu": 7
 # logits held at once: few enough for a CPU's cache, enough to keep a GPU busy
 CPU_LOGITS = 1 << 20
 GPU_LOGITS = 1 << 27
-CHUNK, SHORT, COLUMNS, STRIDE = 128, 256, 1024, 8  # as in gptkit.model.chunks, which imports torch
 ROWS = 256  # at least, as each part adds to the gradient of the whole weight (64 rows: a third slower)
 
 
