@@ -26,7 +26,7 @@ from gptkit.training.reference import ByteNgrams, xz_bits_per_byte
 from gptkit.training.settings import TrainSettings
 from gptkit.training.sources import TokenSource, held_out_ids, open_loader, open_sources, training_ids
 
-VERSION = 1
+VERSION = 2
 LOG = "log.jsonl"
 BEGUN = "begun.json"
 KINDS = {WEIGHTS: "model", CONFIG: "config", TOKENIZER: "tokenizer"}
