@@ -15,8 +15,7 @@ class Batch:
     Of a text longer than the context its end counts. When the window of a row has become longer than the context, its
     older half is forgotten and the rest read again, as tokens that have been read cannot be moved to other places. So
     a window is never shorter than half the context, and is read anew only every context / 2 tokens. What a row gives
-    depends, but for rounding, on its own text alone, and is the same with and without a cache. (Only experts with a
-    `capacity` are competed for by all tokens that are read together.)
+    depends, but for rounding, on its own text alone, and is the same with and without a cache.
 
     Raises ValueError for an empty text.
     """
