@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -123,15 +123,15 @@ def facts(name: str, config: "ModelConfig") -> dict[str, Any]:
         flops_per_token,
         parameter_count,
     )
-    from gptkit.training.memory import training_memory
+    from gptkit.training.memory import OptimiserName, training_memory
 
     parameters = parameter_count(config)
     embeddings = config.vocab_size * config.width * (1 if config.tied else 2)
     embeddings += config.context * config.width if config.positions == "learned" else 0
     training = flops_per_token(config)
-    one = {"micro_batch": 1, "dtype": "bf16", "device": "cuda"}
-    adamw, muon = (training_memory(config, optimiser=name, **one) for name in ("adamw", "muon"))  # type: ignore[arg-type]
-    recomputed = training_memory(config, recompute=True, **one)  # type: ignore[arg-type]
+    one: dict[str, Any] = {"micro_batch": 1, "dtype": "bf16", "device": "cuda"}
+    adamw, muon = (training_memory(config, optimiser=name, **one) for name in get_args(OptimiserName))
+    recomputed = training_memory(config, recompute=True, **one)
     known = PUBLISHED.get(name)
     return {
         "model": name,

@@ -5,6 +5,7 @@ What a paper prints and cannot be, or does not print at all, is said in `NOTES`.
 
 import dataclasses
 import difflib
+from typing import Any
 
 from gptkit.errors import UsageError
 from gptkit.model.config import Mixture, ModelConfig, RopeScaling
@@ -14,9 +15,9 @@ BAND = 256  # tokens; GPT-3's is not published
 ALTERNATING = (f"local:{BAND}", "dense")  # nor is which layers are which: as in gpt-oss, the first one is banded
 
 
-def _gpt2(layers: int, heads: int, width: int, context: int = 1024, **choices: object) -> ModelConfig:
+def _gpt2(layers: int, heads: int, width: int, context: int = 1024, **choices: Any) -> ModelConfig:
     """Radford et al. 2019, table 2, with the parameter counts of the released models."""
-    return ModelConfig(GPT2_TOKENS, context, layers, heads, width, **choices)  # type: ignore[arg-type]
+    return ModelConfig(GPT2_TOKENS, context, layers, heads, width, **choices)
 
 
 def _gpt3(layers: int, heads: int, width: int) -> ModelConfig:
@@ -25,16 +26,16 @@ def _gpt3(layers: int, heads: int, width: int) -> ModelConfig:
 
 
 def _llama(
-    layers: int, width: int, heads: int, mlp_width: int, context: int, vocab_size: int = 32_000, **choices: object
+    layers: int, width: int, heads: int, mlp_width: int, context: int, vocab_size: int = 32_000, **choices: Any
 ) -> ModelConfig:
     """Touvron et al. 2023 and after: RMSNorm, rotary positions, SwiGLU, no biases, a head of its own."""
-    shape = {"norm": "rms", "positions": "rope", "activation": "swiglu", "bias": False, "tied": False}
-    return ModelConfig(vocab_size, context, layers, heads, width, mlp_width=mlp_width, **{**shape, **choices})  # type: ignore[arg-type]
+    shape: dict[str, Any] = {"norm": "rms", "positions": "rope", "activation": "swiglu", "bias": False, "tied": False}
+    return ModelConfig(vocab_size, context, layers, heads, width, mlp_width=mlp_width, **{**shape, **choices})
 
 
-def _llama3(layers: int, width: int, heads: int, mlp_width: int, context: int = 8192, **choices: object) -> ModelConfig:
-    shape = {"vocab_size": 128_256, "kv_heads": 8, "rope_theta": 500_000.0}
-    return _llama(layers, width, heads, mlp_width, context, **{**shape, **choices})  # type: ignore[arg-type]
+def _llama3(layers: int, width: int, heads: int, mlp_width: int, context: int = 8192, **choices: Any) -> ModelConfig:
+    shape: dict[str, Any] = {"vocab_size": 128_256, "kv_heads": 8, "rope_theta": 500_000.0}
+    return _llama(layers, width, heads, mlp_width, context, **{**shape, **choices})
 
 
 def _stretched(factor: float) -> RopeScaling:

@@ -27,7 +27,7 @@ from gptkit.model.presets import preset
 from gptkit.model.transformer import Transformer
 from gptkit.training.device import Device, prepare
 from gptkit.training.loss import linear_cross_entropy
-from gptkit.training.memory import readable, training_memory
+from gptkit.training.memory import OptimiserName, readable, training_memory
 from gptkit.training.optimiser import Optimiser
 from gptkit.training.settings import TrainSettings
 
@@ -44,7 +44,7 @@ class Run:
     context: int
     micro_batch: int
     dtype: str = "fp32"
-    optimiser: str = "adamw"
+    optimiser: OptimiserName = "adamw"
     recompute: bool = False
     parts: int = 1
     device: str = "cpu"
@@ -81,7 +81,7 @@ def steps(run: Run, config: ModelConfig, count: int) -> None:
     """Trains some steps of random tokens."""
     model = Transformer(config).to(run.device).train()
     model.recompute = run.recompute
-    optimiser = Optimiser(model, TrainSettings(optimiser=run.optimiser), 1e-4)  # type: ignore[arg-type]
+    optimiser = Optimiser(model, TrainSettings(optimiser=run.optimiser), 1e-4)
     device = Device(run.device, DTYPES[run.dtype], torch.get_num_threads())
     for _ in range(count):
         optimiser.zero_grad()

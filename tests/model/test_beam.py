@@ -5,16 +5,16 @@ import itertools
 
 import pytest
 import torch
+from families import llama, made
 
 from gptkit.model.beam import beam_search
 from gptkit.model.config import Mixture, ModelConfig
 from gptkit.model.exchange.gpt2 import GPT2 as FORM
 from gptkit.model.generate import generate
 from gptkit.model.sampling_rules import GREEDY
-from gptkit.model.transformer import Transformer
 
 GPT2 = ModelConfig(vocab_size=3, context=16, layers=2, heads=2, width=16)
-LLAMA = dataclasses.replace(GPT2, kv_heads=1, positions="rope", norm="rms", activation="swiglu", bias=False, tied=False)
+LLAMA = llama(GPT2)
 CONFIGS = {
     "gpt2": GPT2,
     "llama": LLAMA,
@@ -23,15 +23,6 @@ CONFIGS = {
     "short": dataclasses.replace(GPT2, context=4),
 }
 STOP = 2
-
-
-def made(config, seed=1):
-    model = Transformer(config, seed)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.2)
-    return model.eval()
 
 
 def log_probability(model, prompt, ids):

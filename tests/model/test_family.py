@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from families import gpt_oss, llama, made
 from torch import nn
 
 from gptkit.model.cache import Cache
@@ -13,9 +14,7 @@ from gptkit.model.size import active_parameters, flops_per_token, parameter_coun
 from gptkit.model.transformer import Transformer
 
 PLAIN = ModelConfig(vocab_size=61, context=48, layers=2, heads=4, width=32)
-LLAMA = dataclasses.replace(
-    PLAIN, kv_heads=2, mlp_width=40, positions="rope", norm="rms", activation="swiglu", bias=False, tied=False
-)
+LLAMA = llama(PLAIN)
 CHOICES = {
     "gpt2": PLAIN,
     "gpt1": dataclasses.replace(PLAIN, norm_first=False, activation="gelu"),
@@ -25,28 +24,9 @@ CHOICES = {
     "llama3": dataclasses.replace(LLAMA, rope_scaling=RopeScaling("llama3", 8.0, 1.0, 4.0, 16)),
     "window": dataclasses.replace(LLAMA, attention=("local:6",), qk_norm=True),
     "mixtral": dataclasses.replace(LLAMA, mixture=Mixture(4, 2)),
-    "gpt-oss": dataclasses.replace(
-        LLAMA,
-        head_width=16,
-        bias=True,
-        activation="clamped_swiglu",
-        sinks=True,
-        attention=("local:6", "dense"),
-        rope_scaling=RopeScaling("yarn", 4.0, 1.0, 32.0, 12, truncate=False),
-        mixture=Mixture(4, 3),
-    ),
+    "gpt-oss": gpt_oss(PLAIN, 6),
     "speedrun": dataclasses.replace(LLAMA, activation="relu2", qk_norm=True, logit_softcap=5.0, kv_heads=1),
 }
-
-
-def made(config, seed=1):
-    """A model far from its start, where most logits are alike."""
-    model = Transformer(config, seed)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.2)
-    return model.eval()
 
 
 def draw(rows, tokens, seed=0):

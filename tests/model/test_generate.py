@@ -4,53 +4,32 @@ import dataclasses
 
 import pytest
 import torch
+from families import gpt_oss, llama, made
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from gptkit.model.batch import Batch
-from gptkit.model.config import Mixture, ModelConfig, RopeScaling
+from gptkit.model.config import Mixture, ModelConfig
 from gptkit.model.generate import Generation, Speed, generate, start
 from gptkit.model.sampling_rules import GREEDY, SamplingRule, choose
 from gptkit.model.stream import TextStream, write
 from gptkit.model.text import Codec
-from gptkit.model.transformer import Transformer
 
 GPT2 = ModelConfig(vocab_size=61, context=16, layers=2, heads=4, width=32)
-LLAMA = dataclasses.replace(
-    GPT2, kv_heads=2, mlp_width=40, positions="rope", norm="rms", activation="swiglu", bias=False, tied=False
-)
+LLAMA = llama(GPT2)
 CONFIGS = {
     "gpt2": GPT2,
     "llama": LLAMA,
     "window": dataclasses.replace(LLAMA, attention=("local:3",), qk_norm=True),
     "sparse": dataclasses.replace(GPT2, attention=("fixed:4:1", "dilated:3:2")),
     "mixture": dataclasses.replace(LLAMA, mixture=Mixture(4, 2)),
-    "gpt-oss": dataclasses.replace(
-        LLAMA,
-        head_width=16,
-        bias=True,
-        activation="clamped_swiglu",
-        sinks=True,
-        attention=("local:5", "dense"),
-        rope_scaling=RopeScaling("yarn", 4.0, 1.0, 32.0, 12, truncate=False),
-        mixture=Mixture(4, 3),
-    ),
+    "gpt-oss": gpt_oss(GPT2, 5),
     "odd": dataclasses.replace(GPT2, context=7),
 }
 TINY_CONTEXTS = [1, 2, 3]
 PROMPTS = [[4], list(range(11)), list(range(40)), [5, 6, 7], [4], list(range(16))]
 SAMPLING = SamplingRule(0.9, top_k=30, top_p=0.95)
-
-
-def made(config, seed=1):
-    """A model far from its start, where most logits are alike."""
-    model = Transformer(config, seed)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.2)
-    return model.eval()
 
 
 @pytest.fixture(scope="module", params=CONFIGS)

@@ -3,12 +3,13 @@ values come from one product, all queries first, ours by head."""
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from gptkit.model.config import ModelConfig
-from gptkit.model.exchange.form import Tensors, join_heads, split_heads
+from gptkit.model.exchange.form import Tensors, join_heads, number, split_heads
 
 PREFIX, HEAD = "transformer.", "lm_head.weight"
 MATRIX = re.compile(r"(qkv|out|up|down)\.weight$")
@@ -70,6 +71,39 @@ class Conv1D:
                 found[name if name.startswith((PREFIX, "lm_head.")) else PREFIX + name] = tensor
         drop_tied_head(found, f"{PREFIX}{self.theirs['embedding']}.weight")
         return found
+
+
+def describe_sizes(config: ModelConfig, end_of_text: int | None) -> dict[str, Any]:
+    """The fields of config.json that both have."""
+    return {
+        "vocab_size": config.vocab_size,
+        "n_positions": config.context,
+        "n_ctx": config.context,
+        "n_embd": config.width,
+        "n_layer": config.layers,
+        "n_head": config.heads,
+        "layer_norm_epsilon": config.norm_epsilon,
+        "resid_pdrop": config.dropout,
+        "embd_pdrop": config.dropout,
+        "attn_pdrop": config.dropout,
+        "initializer_range": 0.02,
+        "bos_token_id": end_of_text,
+        "eos_token_id": end_of_text,
+        "torch_dtype": "float32",
+    }
+
+
+def read_sizes(value: Mapping[str, Any], dropout: float) -> dict[str, Any]:
+    """What these say of a configuration; `dropout` is what is meant where it is not said."""
+    return {
+        "vocab_size": value["vocab_size"],
+        "context": value["n_positions"],
+        "layers": value["n_layer"],
+        "heads": value["n_head"],
+        "width": value["n_embd"],
+        "norm_epsilon": number(value, "layer_norm_epsilon", 1e-5),
+        "dropout": number(value, "resid_pdrop", dropout),
+    }
 
 
 def drop_tied_head(tensors: dict[str, Tensor], embedding: str) -> None:

@@ -29,7 +29,7 @@ QKV = ("q_proj", "k_proj", "v_proj")
 OURS = {theirs: ours for ours, theirs in (OUTSIDE | BLOCK).items()}
 NAME = re.compile(r"(?:blocks\.(\d+)\.)?(.+)\.(weight|bias)$")
 THEIR_NAME = re.compile(r"(?:model\.layers\.(\d+)\.)?(.+)\.(weight|bias)$")
-FAMILY = {  # what our configuration says of every model of the family
+FAMILY: dict[str, Any] = {  # what our configuration says of every model of the family
     "positions": "rope",
     "norm": "rms",
     "norm_first": True,

@@ -84,7 +84,7 @@ def _config(header: Header, path: Path) -> ModelConfig:
             mlp_width=header.mlp_width or -1,
             tied=header.vocab_size > 0,
             bias=False,
-            **FAMILY,  # type: ignore[arg-type]
+            **FAMILY,
         )
     except (ValueError, ZeroDivisionError) as error:
         raise GptkitError(f"{path}: is no checkpoint of llama2.c, by its first 28 bytes: {error}") from None

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gptkit.model.config import ModelConfig
-from gptkit.model.exchange.conv1d import Conv1D
-from gptkit.model.exchange.form import Form, check_fixed, number
+from gptkit.model.exchange.conv1d import Conv1D, describe_sizes, read_sizes
+from gptkit.model.exchange.form import Form, check_fixed
 
 NAMES = Conv1D({"embedding": "tokens_embed", "positions": "positions_embed"})
 FIXED = {"afn": ("gelu",), "tie_word_embeddings": (True,)}
@@ -36,36 +36,14 @@ def _describe(config: ModelConfig, end_of_text: int | None) -> dict[str, Any]:
     return {
         "architectures": ["OpenAIGPTLMHeadModel"],
         "model_type": "openai-gpt",
-        "vocab_size": config.vocab_size,
-        "n_positions": config.context,
-        "n_ctx": config.context,
-        "n_embd": config.width,
-        "n_layer": config.layers,
-        "n_head": config.heads,
-        "layer_norm_epsilon": config.norm_epsilon,
-        "resid_pdrop": config.dropout,
-        "embd_pdrop": config.dropout,
-        "attn_pdrop": config.dropout,
-        "initializer_range": 0.02,
-        "bos_token_id": end_of_text,
-        "eos_token_id": end_of_text,
-        "torch_dtype": "float32",
+        **describe_sizes(config, end_of_text),
         **{name: allowed[0] for name, allowed in FIXED.items()},
     }
 
 
 def _read(value: Mapping[str, Any]) -> ModelConfig:
     check_fixed(value, FIXED)
-    return ModelConfig(
-        value["vocab_size"],
-        value["n_positions"],
-        value["n_layer"],
-        value["n_head"],
-        value["n_embd"],
-        norm_first=False,
-        norm_epsilon=number(value, "layer_norm_epsilon", 1e-5),
-        dropout=number(value, "resid_pdrop", 0.1),
-    )
+    return ModelConfig(**read_sizes(value, dropout=0.1), norm_first=False)
 
 
 OPENAI_GPT = Form("openai-gpt", _fits, _describe, _read, NAMES.give, NAMES.take, NAMES.tidy)
